@@ -1,0 +1,77 @@
+/** The words the hot path speaks: calls, responses, timings, model states. Data only. */
+import type { NamedTensor, Signature, Tensor } from './tensor.ts';
+
+/** 0 is the default and the most important; lower importance sees wider admission margins. */
+export type Priority = 0 | 1 | 2 | 3;
+
+/** Why a batch left the queue: it was full, an instance was idle, its linger ended, the model drains, or batching is off for it. */
+export type ReleaseReason = 'full' | 'idle' | 'linger-expired' | 'drain' | 'solo';
+
+/**
+ * How a protocol tells the core that its client left. Cheaper than an AbortSignal (no listeners, no events), because one
+ * is made per request. The protocol calls `cancel()`; the core sets `onCancel` while the request waits.
+ */
+export class CancelToken {
+  cancelled = false;
+  onCancel: (() => void) | undefined;
+
+  cancel(): void {
+    if (this.cancelled) return;
+    this.cancelled = true;
+    this.onCancel?.();
+  }
+}
+
+/** One prediction as a protocol asks for it. */
+export interface InferCall {
+  /** Undefined: the configured default model. */
+  readonly model: string | undefined;
+  /** A version number or a label such as `stable`; undefined: the newest served version. */
+  readonly version?: string | undefined;
+  /**
+   * Turns the wire's payload into tensors, one per signature input and in its order, once the signature is known.
+   * Called exactly once, after the model is ready. Throws INVALID_INPUT.
+   */
+  readonly decode: (model: ModelView) => readonly Tensor[];
+  /** Output names wanted, a subset of the signature's; undefined: all. */
+  readonly outputs?: readonly string[] | undefined;
+  /** @default 0 */
+  readonly priority?: Priority | undefined;
+  /** Milliseconds the client will wait, counted from the arrival; undefined: the model's SLO. */
+  readonly timeoutMs?: number | undefined;
+  /** `off` runs this request alone, for comparison. */
+  readonly batching?: 'off' | undefined;
+  readonly cancel?: CancelToken | undefined;
+}
+
+/** What a protocol may know of a model while it decodes and encodes. */
+export interface ModelView {
+  readonly name: string;
+  readonly version: string;
+  readonly signature: Signature;
+  /** True when axis 0 of every tensor is a proven batch axis. */
+  readonly batchable: boolean;
+  /** Names of the classes, by index, from `model.json`. */
+  readonly labels: readonly string[] | undefined;
+  /** `reject` refuses NaN and infinities in float inputs. */
+  readonly nan: 'reject' | 'allow';
+}
+
+/** Where the time went, in milliseconds. `batchMs` is merge and hand-over, `inferMs` the run itself. */
+export interface InferTiming {
+  readonly decodeMs: number;
+  readonly queueMs: number;
+  readonly batchMs: number;
+  readonly inferMs: number;
+  /** Rows of the batch the (last part of the) request ran in. */
+  readonly batchRows: number;
+  readonly release: ReleaseReason;
+}
+
+export interface InferResponse {
+  readonly model: ModelView;
+  readonly outputs: readonly NamedTensor[];
+  readonly timing: InferTiming;
+}
+
+export type ModelState = 'unloaded' | 'loading' | 'ready' | 'unloading' | 'failed';
