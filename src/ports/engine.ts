@@ -48,6 +48,8 @@ export interface EngineRun {
   readonly outputs: readonly Tensor[];
   /** Milliseconds inside the runtime. */
   readonly inferMs: number;
+  /** Input buffers the engine is done with, to be filled again; absent when it keeps or never had them. */
+  readonly recycled?: readonly ArrayBuffer[];
 }
 
 /** One session on its own thread; runs one batch at a time. */
