@@ -56,8 +56,11 @@ export interface ModelCatalog {
   describe(model: string, versionOrLabel?: string): Promise<ModelStatus>;
   /** Loads and returns the status. @throws MODEL_NOT_FOUND, MODEL_FAILED. */
   load(model: string, versionOrLabel?: string): Promise<ModelStatus>;
-  /** Finishes what is in flight, then frees it. The model loads again on the next request unless `hold`. @throws MODEL_NOT_FOUND. */
-  unload(model: string, versionOrLabel?: string): Promise<void>;
+  /**
+   * Finishes what is in flight, then frees it. The model loads again on the next request unless `hold`: then only an explicit
+   * load brings it back. @throws MODEL_NOT_FOUND.
+   */
+  unload(model: string, versionOrLabel?: string, hold?: boolean): Promise<void>;
   /** Re-reads folder and config, loads the new state, swaps atomically, drains the old. @throws MODEL_NOT_FOUND, MODEL_FAILED (the old keeps serving). */
   reload(model: string): Promise<readonly ModelStatus[]>;
 }

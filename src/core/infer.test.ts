@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InFlightLimit } from './admission/in-flight.ts';
+import type { Batcher, SubmitOptions } from './batching/batcher.ts';
+import { type HotpathError, invalidInput } from './errors.ts';
+import { type InferDeps, infer, type ModelLease } from './infer.ts';
+import type { Tensor } from './tensor.ts';
+import { FakeClock } from './testing/fake-clock.ts';
+import type { InferCall, ModelView } from './types.ts';
+
+const view: ModelView = {
+  name: 'pair',
+  version: '3',
+  signature: {
+    inputs: [{ name: 'x', datatype: 'float32', shape: [-1, 1] }],
+    outputs: [
+      { name: 'double', datatype: 'float32', shape: [-1, 1] },
+      { name: 'square', datatype: 'float32', shape: [-1, 1] },
+    ],
+    skippedOutputs: [],
+  },
+  batchable: true,
+  labels: undefined,
+  nan: 'reject',
+};
+
+const column = (...values: number[]): Tensor => ({
+  datatype: 'float32',
+  shape: [values.length, 1],
+  data: new Float32Array(values),
+});
+
+function setUp(maxInFlight = 10) {
+  const clock = new FakeClock();
+  const inFlight = new InFlightLimit(maxInFlight);
+  const seen: SubmitOptions[] = [];
+  let leases = 0;
+  const batcher = {
+    submit: async (inputs: readonly Tensor[], options: SubmitOptions) => {
+      seen.push(options);
+      const values = Array.from(inputs[0]!.data as Float32Array);
+      return {
+        outputs: [column(...values.map((value) => 2 * value)), column(...values.map((value) => value * value))],
+        queueMs: 1,
+        batchMs: 2,
+        inferMs: 3,
+        batchRows: 4,
+        release: 'idle',
+      };
+    },
+  } as unknown as Batcher;
+  const lease = (): ModelLease => {
+    leases++;
+    return { view, batcher, release: () => leases-- };
+  };
+  const deps: InferDeps = { clock, inFlight, acquire: lease };
+  return { clock, inFlight, seen, lease, deps, leases: () => leases };
+}
+
+const call = (given: Partial<InferCall> = {}): InferCall => ({ model: 'pair', decode: () => [column(3, 5)], ...given });
+
+test('answers with every output of the signature by name, and gives back permit and lease', async () => {
+  const { deps, inFlight, leases } = setUp();
+  const response = await infer(deps, call());
+  assert.deepEqual(
+    response.outputs.map(({ name, data }) => [name, Array.from(data as Float32Array)]),
+    [
+      ['double', [6, 10]],
+      ['square', [9, 25]],
+    ],
+  );
+  assert.deepEqual([inFlight.current, leases()], [0, 0]);
+});
+
+test('answers only the outputs that were asked for', async () => {
+  const { deps } = setUp();
+  const { outputs } = await infer(deps, call({ outputs: ['square'] }));
+  assert.deepEqual(
+    outputs.map(({ name }) => name),
+    ['square'],
+  );
+});
+
+test('passes priority, deadline and solo on to the batcher', async () => {
+  const { deps, seen } = setUp();
+  await infer(deps, call({ priority: 2, timeoutMs: 70, batching: 'off' }));
+  assert.deepEqual(seen[0], { priority: 2, arrivalMs: 0, timeoutMs: 70, solo: true, cancel: undefined });
+});
+
+test('an input that does not decode leaves nothing behind', async () => {
+  const { deps, inFlight, leases } = setUp();
+  const decode = () => {
+    throw invalidInput('features', 'features: expected 4 numbers, got 3');
+  };
+  await assert.rejects(infer(deps, call({ decode })), /expected 4 numbers/);
+  assert.deepEqual([inFlight.current, leases()], [0, 0]);
+});
+
+test('a full process refuses before it looks at the model', async () => {
+  const { deps } = setUp(0);
+  const acquire = () => assert.fail('the model was looked up');
+  await assert.rejects(infer({ ...deps, acquire }, call()), (error: HotpathError) => error.code === 'OVERLOADED');
+});
+
+test('a request with a deadline does not wait longer for a cold model, and the late lease is given back', async () => {
+  const { clock, deps, lease, leases } = setUp();
+  const loading = Promise.withResolvers<ModelLease>();
+  const answer = infer({ ...deps, acquire: () => loading.promise }, call({ timeoutMs: 50 }));
+  clock.advance(50);
+  await assert.rejects(answer, (error: HotpathError) => error.code === 'DEADLINE_EXCEEDED');
+  loading.resolve(lease());
+  await loading.promise;
+  await Promise.resolve();
+  assert.equal(leases(), 0);
+});
+
+test('a request without a deadline waits for a cold model', async () => {
+  const { deps, lease } = setUp();
+  const loading = Promise.withResolvers<ModelLease>();
+  const answer = infer({ ...deps, acquire: () => loading.promise }, call());
+  loading.resolve(lease());
+  assert.equal((await answer).model.version, '3');
+});
+
+test('after close nothing is admitted', () => {
+  const limit = new InFlightLimit(5);
+  limit.close();
+  assert.throws(
+    () => limit.take(),
+    (error: HotpathError) => error.code === 'SHUTTING_DOWN',
+  );
+});

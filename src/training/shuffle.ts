@@ -1,0 +1,11 @@
+import type { Random } from '../ports/clock.ts';
+
+/** Shuffles `items` in place (Fisher-Yates). */
+export function shuffle(items: Int32Array, random: Random): void {
+  for (let i = items.length - 1; i > 0; i--) {
+    const other = Math.floor(random() * (i + 1));
+    const held = items[i]!;
+    items[i] = items[other]!;
+    items[other] = held;
+  }
+}
