@@ -1,0 +1,108 @@
+/**
+ * The counters of one model version: what the seams call per request and per batch (ports/telemetry.ts). Only plain numbers and typed
+ * arrays change here; labels are rendered and everything is added up at scrape time by model-families.ts.
+ */
+import { type ErrorCode, errorCodes } from '../core/errors.ts';
+import type { InferTiming, ReleaseReason } from '../core/types.ts';
+import type { ModelTelemetry, Protocol, ShedReason } from '../ports/telemetry.ts';
+import { BucketCounter, durationBoundsMs, rowBounds } from './bucket-counter.ts';
+import type { PerformanceRecorder } from './performance.ts';
+
+export type AnswerCode = 'OK' | ErrorCode;
+
+export const stageNames = ['decode', 'queue', 'batch', 'infer', 'encode'] as const;
+export type StageName = (typeof stageNames)[number];
+
+export const answerCodes: readonly AnswerCode[] = ['OK', ...(Object.keys(errorCodes) as ErrorCode[])];
+const codeIndex = new Map(answerCodes.map((code, index) => [code, index]));
+
+/** Requests of one protocol. */
+class ProtocolMeter {
+  readonly codes = new Float64Array(answerCodes.length);
+  readonly ok = new BucketCounter(durationBoundsMs);
+  readonly error = new BucketCounter(durationBoundsMs);
+
+  request(code: AnswerCode, durationMs: number): void {
+    const index = code === 'OK' ? 0 : (codeIndex.get(code) as number);
+    this.codes[index] = (this.codes[index] as number) + 1;
+    (index === 0 ? this.ok : this.error).observe(durationMs);
+  }
+}
+
+export class ModelMeter implements ModelTelemetry {
+  /** Rendered model and version labels; empty for requests that reached no model. */
+  readonly labels: string;
+  readonly #performance: PerformanceRecorder;
+
+  readonly protocols = new Map<Protocol, ProtocolMeter>();
+  readonly stageDurations: Readonly<Record<StageName, BucketCounter>> = {
+    decode: new BucketCounter(durationBoundsMs),
+    queue: new BucketCounter(durationBoundsMs),
+    batch: new BucketCounter(durationBoundsMs),
+    infer: new BucketCounter(durationBoundsMs),
+    encode: new BucketCounter(durationBoundsMs),
+  };
+  readonly batchRows = new BucketCounter(rowBounds);
+  readonly releases: Record<ReleaseReason, number> = { full: 0, idle: 0, 'linger-expired': 0, drain: 0, solo: 0 };
+  readonly sheds: Record<ShedReason, number> = {
+    deadline: 0,
+    'queue-rows': 0,
+    'queue-bytes': 0,
+    'in-flight': 0,
+    'shutting-down': 0,
+  };
+  readonly restarts: Record<'crash' | 'hang', number> = { crash: 0, hang: 0 };
+  busyMs = 0;
+  expiredRequests = 0;
+  cancelledRequests = 0;
+  loads = 0;
+  failedLoads = 0;
+  lastLoadMs: number | undefined;
+
+  constructor(labels: string, performance: PerformanceRecorder) {
+    this.labels = labels;
+    this.#performance = performance;
+  }
+
+  request(protocol: Protocol, code: AnswerCode, durationMs: number): void {
+    let meter = this.protocols.get(protocol);
+    if (meter === undefined) {
+      meter = new ProtocolMeter();
+      this.protocols.set(protocol, meter);
+    }
+    meter.request(code, durationMs);
+    this.#performance.request(code === 'OK', durationMs);
+  }
+
+  stages(timing: InferTiming, encodeMs: number): void {
+    const durations = this.stageDurations;
+    durations.decode.observe(timing.decodeMs);
+    durations.queue.observe(timing.queueMs);
+    durations.batch.observe(timing.batchMs);
+    durations.infer.observe(timing.inferMs);
+    durations.encode.observe(encodeMs);
+  }
+
+  batch(rows: number, _requests: number, reason: ReleaseReason, inferMs: number): void {
+    this.batchRows.observe(rows);
+    this.releases[reason] += 1;
+    if (inferMs > 0) this.busyMs += inferMs;
+    this.#performance.batch(rows);
+  }
+
+  shed(reason: ShedReason): void {
+    this.sheds[reason] += 1;
+  }
+
+  expired(): void {
+    this.expiredRequests += 1;
+  }
+
+  cancelled(): void {
+    this.cancelledRequests += 1;
+  }
+
+  workerRestarted(cause: 'crash' | 'hang'): void {
+    this.restarts[cause] += 1;
+  }
+}
