@@ -51,7 +51,7 @@ function setUp(maxInFlight = 10) {
   } as unknown as Batcher;
   const lease = (): ModelLease => {
     leases++;
-    return { view, batcher, release: () => leases-- };
+    return { model: { view, runner: batcher }, release: () => leases-- };
   };
   const deps: InferDeps = { clock, inFlight, acquire: lease };
   return { clock, inFlight, seen, lease, deps, leases: () => leases };

@@ -12,8 +12,7 @@ import type { InferCall, InferResponse, ModelView } from './types.ts';
 
 /** A ready model that stays loaded until the lease is released. */
 export interface ModelLease {
-  readonly view: ModelView;
-  readonly batcher: Batcher;
+  readonly model: { readonly view: ModelView; readonly runner: Batcher };
   release(): void;
 }
 
@@ -36,17 +35,18 @@ export async function infer(deps: InferDeps, call: InferCall): Promise<InferResp
     try {
       // Decoding: INVALID_INPUT, now that the signature is known.
       const arrivalMs = clock.now();
-      const inputs = call.decode(lease.view);
+      const { view, runner } = lease.model;
+      const inputs = call.decode(view);
       const decodedMs = clock.now();
       // Batching and engine: OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT.
-      const answer = await lease.batcher.submit(inputs, {
+      const answer = await runner.submit(inputs, {
         priority: call.priority ?? 0,
         arrivalMs: decodedMs,
         timeoutMs: call.timeoutMs,
         solo: call.batching === 'off',
         cancel: call.cancel,
       });
-      return respond(lease.view, call, answer, decodedMs - arrivalMs);
+      return respond(view, call, answer, decodedMs - arrivalMs);
     } finally {
       lease.release();
     }

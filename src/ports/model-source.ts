@@ -32,6 +32,8 @@ export interface ModelFile {
   readonly path: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  /** Set when the file must not be opened (leads out of the repository, is no regular file): the version is `failed` with this sentence. */
+  readonly problem?: string | undefined;
 }
 
 export interface ModelEntry {

@@ -1,0 +1,91 @@
+/**
+ * The model repository in a folder: `<root>/<name>/<version>/model.onnx` and, optionally, `<root>/<name>/model.json`.
+ * Made by the composition root, asked by the registry. It finds and describes; it never runs a model and never writes.
+ * A root that does not exist is an empty repository.
+ */
+import { watch as watchFolder } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import type { Clock } from '../../ports/clock.ts';
+import type { ModelEntry, ModelFile, ModelSource } from '../../ports/model-source.ts';
+import { DigestCache } from './digest-cache.ts';
+import { lookAt } from './fingerprint.ts';
+import { FolderWatcher } from './folder-watcher.ts';
+import { isModelName, namesIn, type ParseConfig, readModelFolder } from './model-folder.ts';
+
+export interface FilesystemModelSourceOptions {
+  /** Path of the repository; need not exist yet. */
+  readonly root: string;
+  /** Checks the contents of model.json: `parseModelConfig` of config/model-config.ts. */
+  readonly parseConfig: ParseConfig;
+  readonly clock: Clock;
+  /** Quiet time before a changed model is reported. @default 200 */
+  readonly settleMs?: number;
+  /** Longest time until a change without a file-system event is seen. @default 10000 */
+  readonly pollMs?: number;
+}
+
+export class FilesystemModelSource implements ModelSource {
+  readonly #options: FilesystemModelSourceOptions;
+  readonly #digests = new DigestCache();
+
+  constructor(options: FilesystemModelSourceOptions) {
+    this.#options = options;
+  }
+
+  async list(): Promise<readonly ModelEntry[]> {
+    const root = await this.#realRoot();
+    if (root === undefined) return [];
+    const names = (await namesIn(root)).filter(isModelName).sort();
+    const entries = await Promise.all(names.map((name) => readModelFolder(root, name, this.#options.parseConfig)));
+    return entries.filter((entry) => entry !== undefined && isModel(entry)) as ModelEntry[];
+  }
+
+  async find(name: string): Promise<ModelEntry | undefined> {
+    if (!isModelName(name)) return undefined;
+    const root = await this.#realRoot();
+    return root === undefined ? undefined : readModelFolder(root, name, this.#options.parseConfig);
+  }
+
+  digest(file: ModelFile): Promise<string> {
+    return this.#digests.digest(file.path);
+  }
+
+  watch(onChange: (names: readonly string[]) => void): () => void {
+    const { root, clock, settleMs, pollMs } = this.#options;
+    const watcher = new FolderWatcher({
+      clock,
+      look: () => lookAt(root),
+      arm: (onEvent, onBroken) => armWatch(root, onEvent, onBroken),
+      onChange,
+      ...(settleMs === undefined ? {} : { settleMs }),
+      ...(pollMs === undefined ? {} : { pollMs }),
+    });
+    return () => watcher.stop();
+  }
+
+  async #realRoot(): Promise<string | undefined> {
+    try {
+      return await realpath(this.#options.root);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Any other folder beside the models (notes, data) is none; a broken model.json without versions is worth telling. */
+function isModel(entry: ModelEntry): boolean {
+  return entry.versions.length > 0 || entry.configError !== undefined;
+}
+
+function armWatch(root: string, onEvent: () => void, onBroken: () => void): (() => void) | undefined {
+  try {
+    const watcher = watchFolder(root, { recursive: true, persistent: false }, onEvent);
+    watcher.on('error', () => {
+      watcher.close();
+      onBroken();
+    });
+    return () => watcher.close();
+  } catch {
+    return undefined;
+  }
+}

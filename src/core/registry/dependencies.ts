@@ -1,0 +1,69 @@
+/**
+ * What the registry needs from outside, and the numbers it obeys. The composition root fills it in. The batcher comes in
+ * as a factory, so that the registry knows of it only what it must: its status and how to drain it.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import type { Engine, EngineInstance } from '../../ports/engine.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { ModelSource } from '../../ports/model-source.ts';
+import type { ModelTelemetry, Telemetry } from '../../ports/telemetry.ts';
+import type { CostModel } from '../batching/cost-model.ts';
+import type { ModelView } from '../types.ts';
+
+/** The registry's side of a batcher; requests go through the rest of it, which the registry passes on untouched. */
+export interface ModelRunner {
+  status(): RunnerStatus;
+  /** Refuses new work and resolves when everything accepted was answered. */
+  close(): Promise<void>;
+}
+
+export interface RunnerStatus {
+  readonly queue: { readonly rows: number; readonly requests: number; readonly bytes: number };
+  readonly busyInstances: number;
+  readonly inFlightRequests: number;
+  readonly sloInfeasible: boolean;
+}
+
+export interface RunnerOptions {
+  readonly model: ModelView;
+  readonly instances: readonly EngineInstance[];
+  readonly clock: Clock;
+  readonly telemetry: ModelTelemetry;
+  readonly cost: CostModel;
+  readonly batchable: boolean;
+  readonly maxBatchSize: number;
+  readonly maxDelayMs: number | undefined;
+  readonly sloMs: number;
+  readonly maxQueueRows: number;
+  readonly maxQueueBytes: number;
+}
+
+export interface RegistryDeps<R extends ModelRunner> {
+  readonly source: ModelSource;
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly logger: Logger;
+  readonly createBatcher: (options: RunnerOptions) => R;
+}
+
+export interface RegistryOptions {
+  /** '' takes the only model, or `iris`. */
+  readonly defaultModel: string;
+  /** Cores the engines may use. */
+  readonly cores: number;
+  /** Bytes all loaded models may occupy; 0: no limit. */
+  readonly memoryBudget: number;
+  /** 0: no limit. */
+  readonly maxLoadedModels: number;
+  readonly loadTimeoutMs: number;
+  /** Deadline of requests that bring none, for models without their own. */
+  readonly sloMs: number;
+  readonly runTimeoutMs: number;
+  readonly maxQueueRows: number;
+  readonly maxQueueBytes: number;
+  /** Reload what changes in the source. */
+  readonly watch: boolean;
+  /** Load every served version at start, not only the pinned ones. */
+  readonly preload: boolean;
+}

@@ -1,0 +1,211 @@
+/**
+ * Brings one version from file to ready: digest, probe, plan, room in the budget, engine, warm-up, batcher. Called by the
+ * loader for lazy loads and reloads alike. When it fails or is cancelled in the middle, it leaves nothing behind.
+ */
+import type { EngineModel, EngineSpec, ProbeReport } from '../../ports/engine.ts';
+import type { ModelConfig, ModelFile } from '../../ports/model-source.ts';
+import { HotpathError } from '../errors.ts';
+import type { CancelToken, ModelView } from '../types.ts';
+import type { ModelRunner, RegistryDeps, RegistryOptions } from './dependencies.ts';
+import { LoadedModel } from './loaded-model.ts';
+import type { MemoryRoom, Reservation } from './memory-room.ts';
+import { batchLimitMs, deriveMaxBatchSize, deriveSloMs, type Plan, planModel } from './plan.ts';
+import { learnCost, powersOfTwo, type WarmUpResult, warmUp } from './warm-up.ts';
+
+export interface LoadContext<R extends ModelRunner> {
+  readonly deps: RegistryDeps<R>;
+  readonly options: RegistryOptions;
+  readonly room: MemoryRoom;
+}
+
+export interface LoadRequest {
+  readonly name: string;
+  readonly file: ModelFile;
+  readonly config: ModelConfig;
+  /** True when a running version of this model stays until this one replaces it. */
+  readonly replaces: boolean;
+}
+
+/** The largest batch the sweep tries when nothing limits it. */
+const maxSweepRows = 256;
+
+/** The part of model.json that a loaded version is made of. Equal keys and digests mean: no need to load again. */
+export function loadKey({ versionPolicy: _, labels: __, pinned: ___, ...rest }: ModelConfig): string {
+  return JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** @throws MODEL_FAILED and whatever the engine throws; CANCELLED after the token was cancelled. */
+export async function loadVersion<R extends ModelRunner>(
+  context: LoadContext<R>,
+  request: LoadRequest,
+  token: CancelToken,
+): Promise<LoadedModel<R>> {
+  const { engine, source, clock } = context.deps;
+  const { file, name, config } = request;
+  const startedMs = clock.now();
+  refuseUnloadable(file);
+  const digest = await source.digest(file);
+  const spec = specFor(context.options, request, digest);
+  checkCancelled(token);
+  const report = await engine.probe(spec);
+  checkCancelled(token);
+  const plan = planModel(report, config, context.options.cores);
+  const keep = request.replaces ? name : undefined;
+  const reservation = await context.room.reserve({ model: name, bytes: plan.memoryBytes, keep }, token);
+  if (reservation === undefined) throw cancelled();
+  // A load given up may hang in the engine for good: its bytes count on, but nobody waits for them.
+  token.onCancel = () => reservation.standby();
+  let engineModel: EngineModel | undefined;
+  try {
+    checkCancelled(token);
+    const { instances, intraOpThreads } = plan;
+    engineModel = await engine.load({ ...spec, instances, intraOpThreads }, report.signature);
+    checkCancelled(token);
+    const warm = await sweep(context, request, report, plan, engineModel);
+    checkCancelled(token);
+    if ((await source.digest(file)) !== digest) throw failed('The file changed while it was loaded.');
+    checkCancelled(token);
+    const parts = { report, plan, engineModel, warm, digest, reservation, startedMs };
+    return assemble(context, request, parts);
+  } catch (error) {
+    await engineModel?.close().catch(() => {});
+    reservation.free();
+    throw error;
+  }
+}
+
+function refuseUnloadable(file: ModelFile): void {
+  if (file.problem !== undefined) throw failed(file.problem);
+  if (file.sizeBytes === 0) throw failed('The file model.onnx is empty.');
+}
+
+/** What the probe runs: one session with one thread. */
+function specFor(options: RegistryOptions, { name, file, config }: LoadRequest, digest: string): EngineSpec {
+  return {
+    name,
+    version: file.version,
+    path: file.path,
+    digest,
+    executionProviders: config.executionProviders ?? ['cpu'],
+    fallbackToCpu: config.fallbackToCpu ?? false,
+    instances: 1,
+    intraOpThreads: 1,
+    runTimeoutMs: config.runTimeoutMs ?? options.runTimeoutMs,
+    sessionOptions: config.sessionOptions,
+  };
+}
+
+async function sweep<R extends ModelRunner>(
+  { deps, options }: LoadContext<R>,
+  { config }: LoadRequest,
+  report: ProbeReport,
+  plan: Plan,
+  { instances, signature }: EngineModel,
+): Promise<WarmUpResult> {
+  const { trialShapes } = report;
+  if (trialShapes === undefined) return { samples: [], failed: false, notes: [] };
+  const configured = config.warmupRows?.toSorted((a, b) => a - b);
+  const derived = powersOfTwo(Math.min(maxSweepRows, config.maxBatchSize ?? maxSweepRows));
+  const rows = plan.batching.enabled ? (configured ?? derived) : configured?.length === 0 ? [] : [1];
+  return warmUp({
+    clock: deps.clock,
+    instances,
+    signature,
+    trialShapes,
+    rows,
+    // Rows the operator asked for all run; the load's own time limit is their bound.
+    limitMs: (oneRowMs) =>
+      configured === undefined ? batchLimitMs(deriveSloMs(config, options.sloMs, oneRowMs)) : Number.POSITIVE_INFINITY,
+    ...(configured === undefined ? {} : { budgetMs: Number.POSITIVE_INFINITY }),
+  });
+}
+
+interface Loaded {
+  readonly report: ProbeReport;
+  readonly plan: Plan;
+  readonly engineModel: EngineModel;
+  readonly warm: WarmUpResult;
+  readonly digest: string;
+  readonly reservation: Reservation;
+  readonly startedMs: number;
+}
+
+function assemble<R extends ModelRunner>(
+  { deps, options }: LoadContext<R>,
+  { name, file, config }: LoadRequest,
+  { report, plan, engineModel, warm, digest, reservation, startedMs }: Loaded,
+): LoadedModel<R> {
+  const measured = warm.samples.length > 0 || report.singleRunMs !== undefined;
+  const cost = learnCost(warm.samples, report.singleRunMs);
+  const sloMs = deriveSloMs(config, options.sloMs, measured ? cost.estimateMs(1) : undefined);
+  const batchable = plan.batching.enabled;
+  // A single run says nothing about the slope, so only a sweep of two sizes may size batches.
+  const sizing = warm.samples.length > 1 ? cost : undefined;
+  const maxBatchSize = batchable ? capFailed(deriveMaxBatchSize(config, sizing, sloMs), warm) : 1;
+  const view: ModelView = {
+    name,
+    version: file.version,
+    signature: engineModel.signature,
+    batchable,
+    labels: config.classNames,
+    nan: config.nan ?? 'reject',
+  };
+  const telemetry = deps.telemetry.forModel(name, file.version);
+  const runner = deps.createBatcher({
+    model: view,
+    instances: engineModel.instances,
+    clock: deps.clock,
+    telemetry,
+    cost,
+    batchable,
+    maxBatchSize,
+    maxDelayMs: config.maxDelayMs,
+    sloMs,
+    maxQueueRows: config.maxQueueRows ?? options.maxQueueRows,
+    maxQueueBytes: options.maxQueueBytes,
+  });
+  reservation.standby();
+  return new LoadedModel({
+    view,
+    runner,
+    telemetry,
+    engineModel,
+    plan,
+    cost,
+    maxBatchSize,
+    maxDelayMs: config.maxDelayMs,
+    sloMs,
+    digest,
+    configKey: loadKey(config),
+    reservation,
+    loadMs: deps.clock.now() - startedMs,
+    notes: [...plan.notes, ...warm.notes, ...budgetNotes(reservation, options.memoryBudget)],
+    logger: deps.logger,
+  });
+}
+
+/** Never larger than what was seen to run. */
+function capFailed(maxBatchSize: number, { failed, samples }: WarmUpResult): number {
+  return failed ? Math.min(maxBatchSize, samples.at(-1)?.rows ?? 1) : maxBatchSize;
+}
+
+function budgetNotes({ overBudget, bytes }: Reservation, budget: number): string[] {
+  if (!overBudget) return [];
+  const mebibytes = (count: number) => `${(count / 2 ** 20).toFixed(1)} MiB`;
+  if (budget > 0 && bytes > budget) {
+    return [`Needs about ${mebibytes(bytes)}, more than the whole memory budget of ${mebibytes(budget)}.`];
+  }
+  return ['Loaded over the budget: nothing else could be evicted.'];
+}
+
+function checkCancelled(token: CancelToken): void {
+  if (token.cancelled) throw cancelled();
+}
+
+function cancelled(): HotpathError {
+  return new HotpathError('CANCELLED', 'The load was given up.');
+}
+
+function failed(reason: string): HotpathError {
+  return new HotpathError('MODEL_FAILED', reason);
+}
