@@ -1,9 +1,8 @@
 /**
- * The hot path, read top to bottom: admission, model, decoding, batching, engine, answer. Every protocol calls this one
+ * The hot path, read top to bottom: model, decoding, batching, engine, answer. Every protocol calls this one
  * function; it knows no wire format, no runtime and no store. Steps are plain calls, each with the errors that leave it.
  */
 import type { Clock } from '../ports/clock.ts';
-import type { InFlightLimit } from './admission/in-flight.ts';
 import type { Batcher } from './batching/batcher.ts';
 import type { BatchAnswer } from './batching/ticket.ts';
 import { HotpathError } from './errors.ts';
@@ -18,40 +17,36 @@ export interface ModelLease {
 
 export interface InferDeps {
   readonly clock: Clock;
-  readonly inFlight: InFlightLimit;
   /** Synchronous when the model is ready; a promise while it loads. */
   readonly acquire: (model: string | undefined, version: string | undefined) => ModelLease | Promise<ModelLease>;
 }
 
-/** @throws HotpathError; see the steps. */
+/**
+ * The protocol has taken a place for this request already (core/admission), before it read the body.
+ * @throws HotpathError; see the steps.
+ */
 export async function infer(deps: InferDeps, call: InferCall): Promise<InferResponse> {
-  const { clock, inFlight } = deps;
-  // Admission: OVERLOADED, SHUTTING_DOWN. Cheap, before anything is parsed.
-  const permit = inFlight.take();
+  const { clock } = deps;
+  // Model: MODEL_NOT_FOUND, MODEL_FAILED, MODEL_NOT_READY, SHUTTING_DOWN.
+  const pending = deps.acquire(call.model, call.version);
+  const lease = pending instanceof Promise ? await loadInTime(clock, pending, call) : pending;
   try {
-    // Model: MODEL_NOT_FOUND, MODEL_FAILED, MODEL_NOT_READY.
-    const pending = deps.acquire(call.model, call.version);
-    const lease = pending instanceof Promise ? await loadInTime(clock, pending, call) : pending;
-    try {
-      // Decoding: INVALID_INPUT, now that the signature is known.
-      const arrivalMs = clock.now();
-      const { view, runner } = lease.model;
-      const inputs = call.decode(view);
-      const decodedMs = clock.now();
-      // Batching and engine: OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT.
-      const answer = await runner.submit(inputs, {
-        priority: call.priority ?? 0,
-        arrivalMs: decodedMs,
-        timeoutMs: call.timeoutMs,
-        solo: call.batching === 'off',
-        cancel: call.cancel,
-      });
-      return respond(view, call, answer, decodedMs - arrivalMs);
-    } finally {
-      lease.release();
-    }
+    // Decoding: INVALID_INPUT, now that the signature is known.
+    const { view, runner } = lease.model;
+    const startedMs = clock.now();
+    const inputs = call.decode(view);
+    const arrivalMs = clock.now();
+    // Batching and engine: OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT.
+    const answer = await runner.submit(inputs, {
+      priority: call.priority ?? 0,
+      arrivalMs,
+      timeoutMs: call.timeoutMs,
+      solo: call.batching === 'off',
+      cancel: call.cancel,
+    });
+    return respond(view, call, answer, arrivalMs - startedMs);
   } finally {
-    inFlight.give(permit);
+    lease.release();
   }
 }
 

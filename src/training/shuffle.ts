@@ -1,3 +1,4 @@
+/** Puts rows in random order, in place. Used by dataset.ts to split data; never touches what the numbers mean. */
 import type { Random } from '../ports/clock.ts';
 
 /** Shuffles `items` in place (Fisher-Yates). */

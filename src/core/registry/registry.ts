@@ -38,6 +38,11 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
     this.#reload = { source: deps.source, directory: this.#directory, loader: this.#loader, ready: this.#ready };
   }
 
+  /** The model of requests that name none; undefined when there is no obvious one. */
+  get defaultModel(): string | undefined {
+    return this.#directory.defaultName;
+  }
+
   /** Bytes of everything loaded, loading and closing, as planned from the probes. */
   get usedBytes(): number {
     return this.#room.usedBytes;
@@ -57,6 +62,15 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
       for (const slot of record.slots.values()) loads.push(this.#loader.load(record, slot));
     }
     await Promise.allSettled(loads);
+  }
+
+  /** Loads the default model, so that its first request finds it warm. Does nothing when there is none or it fails. */
+  async warmDefault(): Promise<void> {
+    try {
+      (await this.#acquireSlow(undefined, undefined)).release();
+    } catch (error) {
+      if (!(error instanceof HotpathError)) throw error;
+    }
   }
 
   /**

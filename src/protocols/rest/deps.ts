@@ -1,0 +1,41 @@
+/** What the native REST API needs from outside; the composition root fills it. Types only. */
+import type { Config } from '../../config/schema.ts';
+import type { ModelCatalog } from '../../core/registry/catalog.ts';
+import type { InferCall, InferResponse } from '../../core/types.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Interpret } from '../../ports/handler.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { PerformanceView } from '../../ports/performance.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { InFlightLimiter } from '../in-flight.ts';
+
+export interface HealthView {
+  readonly state: 'starting' | 'ready' | 'draining';
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly memory: { readonly rssBytes: number; readonly heapUsedBytes: number; readonly limitBytes?: number };
+  readonly performance: PerformanceView;
+  /** Sentences on what is in force: batching per model, threads, providers. */
+  readonly optimizations: readonly string[];
+  /** Why it is not ready, or what an operator should know (an infeasible SLO). */
+  readonly notes?: readonly string[];
+}
+
+export interface RestDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly catalog: ModelCatalog;
+  /** Must call `decode` at most once and settle for every call. */
+  readonly infer: (call: InferCall) => Promise<InferResponse>;
+  readonly interpret: Interpret;
+  readonly health: () => HealthView;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Name of the model that /api/v1/predict uses; shown in the model list. */
+  readonly defaultModel: () => string | undefined;
+  /** Shared with other protocols of the process; one of its own when not given. */
+  readonly inFlight?: InFlightLimiter;
+  /** Called once per finished prediction request; the recycler counts. */
+  readonly onAnswered?: () => void;
+}

@@ -1,0 +1,113 @@
+/** The small GET routes around the predictions: health, metrics, model metadata, documentation. None of them is hot. */
+import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
+import { contentTypes } from './body-format.ts';
+import type { RestContext } from './context.ts';
+import { type HeaderList, send } from './send.ts';
+import { sendError } from './send-error.ts';
+
+interface Answer {
+  readonly status?: number;
+  readonly contentType?: string;
+  readonly body: string;
+  readonly headers?: HeaderList;
+}
+
+interface ModelParams {
+  readonly model: string;
+  readonly version?: string;
+}
+
+/** What changes with every request has no place in metadata that clients cache. */
+type StableStatus = Omit<LoadedStatus, 'queue' | 'inFlightRequests' | 'busyInstances'>;
+
+export function addPlainRoutes(app: FastifyInstance, context: RestContext): void {
+  const { catalog, defaultModel, health, metrics } = context.deps;
+  const get = (url: string, answer: (request: FastifyRequest) => Answer | Promise<Answer>): void => {
+    app.get(url, (request, reply) => {
+      reply.hijack();
+      void respond(context, request, reply.raw, answer);
+    });
+  };
+  get('/', () =>
+    json({ name: 'hotpath', version: health().version, docs: '/docs', predict: '/api/v1/predict', health: '/health' }),
+  );
+  get('/health', () => {
+    const view = health();
+    return { ...json(view), status: view.state === 'ready' ? 200 : 503, headers: uncached() };
+  });
+  get('/health/live', () => ({ ...json({ live: true }), headers: uncached() }));
+  get('/health/ready', () => {
+    const { state } = health();
+    return { ...json({ ready: state === 'ready', state }), status: state === 'ready' ? 200 : 503, headers: uncached() };
+  });
+  get('/metrics', () => metrics());
+  get('/api/v1/models', async (request) => {
+    const models = (await catalog.list()).map(stableStatus);
+    return cacheable(request, { defaultModel: defaultModel() ?? null, models });
+  });
+  const describe = async (request: FastifyRequest): Promise<Answer> => {
+    const { model, version } = request.params as ModelParams;
+    return cacheable(request, stableStatus(await catalog.describe(model, version)));
+  };
+  get('/api/v1/models/:model', describe);
+  get('/api/v1/models/:model/versions/:version', describe);
+  // Loaded on the first visit: documentation must not cost a server its start-up time and memory.
+  get('/docs', async () => {
+    const { docsPage, docsPolicy } = await import('./docs-page.ts');
+    return {
+      body: docsPage,
+      contentType: 'text/html; charset=utf-8',
+      headers: ['content-security-policy', docsPolicy],
+    };
+  });
+  get('/docs/openapi.json', async () => {
+    const { openApi } = await import('./openapi.ts');
+    return json(openApi(health().version));
+  });
+}
+
+async function respond(
+  context: RestContext,
+  request: FastifyRequest,
+  response: ServerResponse,
+  answer: (request: FastifyRequest) => Answer | Promise<Answer>,
+): Promise<void> {
+  try {
+    const { status = 200, contentType = contentTypes.json, body, headers = [] } = await answer(request);
+    send(context, request.raw, response, status, contentType, body, headers);
+  } catch (error) {
+    const { code } = sendError(context, request.raw, response, error);
+    context.deps.telemetry.unroutedRequest('rest', code, 0);
+  }
+}
+
+function json(value: object): Answer {
+  return { body: JSON.stringify(value) };
+}
+
+function uncached(): HeaderList {
+  return ['cache-control', 'no-store'];
+}
+
+/** With a strong ETag from the content; 304 when the client has it already. */
+function cacheable(request: FastifyRequest, value: object): Answer {
+  const body = JSON.stringify(value);
+  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+  const headers = ['etag', etag, 'cache-control', 'no-cache'];
+  return matches(request.headers['if-none-match'], etag) ? { status: 304, body: '', headers } : { body, headers };
+}
+
+function matches(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  return ifNoneMatch.split(',').some((part) => part.trim().replace(/^W\//, '') === etag || part.trim() === '*');
+}
+
+function stableStatus(status: ModelStatus): Omit<ModelStatus, 'loaded'> & { loaded?: StableStatus } {
+  const { loaded, ...rest } = status;
+  if (loaded === undefined) return rest;
+  const { queue: _queue, inFlightRequests: _inFlight, busyInstances: _busy, ...stable } = loaded;
+  return { ...rest, loaded: stable };
+}

@@ -1,0 +1,109 @@
+/** A prediction's answer in the format the client takes, with the timing headers; the last step of the hot path. */
+import { HotpathError } from '../../core/errors.ts';
+import type { NamedTensor } from '../../core/tensor.ts';
+import type { InferResponse, InferTiming } from '../../core/types.ts';
+import type { Interpretation } from '../../ports/handler.ts';
+import { jsonOutputs, jsonPrediction, jsonPredictions } from './answer-json.ts';
+import { msgpackOutputs, msgpackPrediction, msgpackPredictions } from './answer-msgpack.ts';
+import { writeLines } from './answer-ndjson.ts';
+import { rawOutput } from './answer-raw.ts';
+import { type AnswerFormat, answerFormatOf, contentTypes } from './body-format.ts';
+import { millisText, secondsText } from './duration-text.ts';
+import type { PredictCall } from './predict-call.ts';
+import type { PredictExchange } from './predict-exchange.ts';
+import { type HeaderList, pushCommonHeaders, send } from './send.ts';
+
+/** Encodes, sends and finishes. @throws whatever encoding finds impossible, before anything is sent. */
+export function sendAnswer(exchange: PredictExchange, call: PredictCall, answer: InferResponse): void {
+  const { context, request, response } = exchange;
+  const fallback = exchange.format === 'msgpack' ? 'msgpack' : 'json';
+  const format = answerFormatOf(request.headers.accept, fallback);
+  if (format === 'ndjson' && streams(exchange, call)) {
+    void streamLines(exchange, call, answer);
+    return;
+  }
+  const begun = context.deps.clock.now();
+  const headers: HeaderList = [];
+  const body = encode(exchange, call, answer, format, headers);
+  const now = context.deps.clock.now();
+  pushTiming(headers, answer.timing, exchange.parseMs, now - begun, now - exchange.startMs);
+  const sent = format === 'ndjson' ? 'json' : format;
+  send(context, request, response, 200, contentTypes[sent], body, headers);
+  context.telemetryOf(answer.model).stages(answer.timing, now - begun);
+  exchange.finish(now);
+}
+
+/** Server-Timing in milliseconds by stage, X-Process-Time in seconds as other servers have it. */
+function pushTiming(
+  headers: HeaderList,
+  timing: InferTiming,
+  parseMs: number,
+  encodeMs: number,
+  totalMs: number,
+): void {
+  const { decodeMs, queueMs, batchMs, inferMs } = timing;
+  headers.push(
+    'server-timing',
+    `decode;dur=${millisText(parseMs + decodeMs)}, queue;dur=${millisText(queueMs)}, batch;dur=${millisText(batchMs)}, infer;dur=${millisText(inferMs)}, encode;dur=${millisText(encodeMs)}`,
+    'x-process-time',
+    secondsText(totalMs),
+  );
+}
+
+function encode(
+  exchange: PredictExchange,
+  call: PredictCall,
+  answer: InferResponse,
+  format: AnswerFormat,
+  headers: HeaderList,
+): string | Uint8Array {
+  const packed = format === 'msgpack';
+  if (format === 'raw') return rawOutput(answer, headers);
+  if (call.kind === 'inputs') return packed ? msgpackOutputs(answer) : jsonOutputs(answer);
+  const meaning = interpret(exchange, call, answer);
+  if (isBatch(exchange, call)) {
+    return packed ? msgpackPredictions(answer, meaning, call.rows) : jsonPredictions(answer, meaning, call.rows);
+  }
+  return packed ? msgpackPrediction(answer, meaning) : jsonPrediction(answer, meaning);
+}
+
+function interpret(exchange: PredictExchange, call: PredictCall, answer: InferResponse): Interpretation {
+  const meaning = exchange.context.deps.interpret(answer.model, answer.outputs, call.rows);
+  if (isBatch(exchange, call)) requireRows(meaning.prediction, call.rows);
+  return call.labels ? meaning : { ...meaning, labels: undefined };
+}
+
+function requireRows({ name, shape }: NamedTensor, rows: number): void {
+  if (shape[0] === rows) return;
+  throw new HotpathError(
+    'UNSUPPORTED',
+    `The output "${name}" has no row per instance; send "inputs" to the model's own predict route to get it whole.`,
+    { field: 'instances' },
+  );
+}
+
+/** Raw bodies with several rows are a batch wherever they arrive. */
+function isBatch(exchange: PredictExchange, call: PredictCall): boolean {
+  return call.kind === 'instances' || (call.kind === 'raw' && (call.rows !== 1 || exchange.target.batch));
+}
+
+function streams(exchange: PredictExchange, call: PredictCall): boolean {
+  return isBatch(exchange, call) && call.rows > exchange.context.deps.config.ndjsonThresholdRows;
+}
+
+async function streamLines(exchange: PredictExchange, call: PredictCall, answer: InferResponse): Promise<void> {
+  const { context, request, response } = exchange;
+  try {
+    const meaning = interpret(exchange, call, answer);
+    const begun = context.deps.clock.now();
+    const headers: HeaderList = ['content-type', contentTypes.ndjson];
+    pushTiming(headers, answer.timing, exchange.parseMs, 0, begun - exchange.startMs);
+    pushCommonHeaders(context, request, headers);
+    response.writeHead(200, headers);
+    await writeLines(response, answer, meaning, call.rows);
+    context.telemetryOf(answer.model).stages(answer.timing, context.deps.clock.now() - begun);
+    exchange.finish(context.deps.clock.now());
+  } catch (error) {
+    exchange.fail(error);
+  }
+}

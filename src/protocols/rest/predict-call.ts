@@ -1,0 +1,96 @@
+/**
+ * One predict request as the core sees it: an InferCall whose `decode` turns the payload into tensors once the model is
+ * known. Keeps what the answer needs later: the model's view and the number of rows.
+ */
+import { HotpathError, invalidInput } from '../../core/errors.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { CancelToken, type InferCall, type ModelView, type Priority } from '../../core/types.ts';
+import { readRawTensor } from '../codecs/raw-tensor.ts';
+import { readInputs, readShape } from '../codecs/read-inputs.ts';
+import { readFeatures, readInstances } from '../codecs/read-row.ts';
+import type { PayloadKind, PredictBody } from './predict-body.ts';
+
+/** An octet-stream body: bytes, and the shape of the X-Tensor-Shape header when given. */
+export interface RawPayload {
+  readonly bytes: Uint8Array;
+  readonly shape: readonly number[] | undefined;
+}
+
+export class PredictCall implements InferCall {
+  readonly model: string | undefined;
+  readonly version: string | undefined;
+  readonly outputs: readonly string[] | undefined;
+  readonly priority: Priority | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly batching: 'off' | undefined;
+  readonly cancel = new CancelToken();
+  readonly kind: PayloadKind | 'raw';
+  readonly labels: boolean;
+  /** The model, once decoding has begun. */
+  view: ModelView | undefined;
+  /** Rows of the request; 1 for named inputs. */
+  rows = 1;
+  #payload: unknown;
+  readonly #maxDims: number;
+
+  constructor(body: PredictBody, raw: RawPayload | undefined, maxDims: number) {
+    this.model = body.model;
+    this.version = body.version;
+    this.outputs = body.outputs;
+    this.priority = body.priority;
+    this.timeoutMs = body.timeoutMs;
+    this.batching = body.batching;
+    this.labels = body.labels;
+    this.kind = raw === undefined ? body.kind : 'raw';
+    this.#payload = raw ?? body.payload;
+    this.#maxDims = maxDims;
+  }
+
+  /** An own property, so that it may be passed around without its object. */
+  readonly decode = (model: ModelView): readonly Tensor[] => {
+    this.view = model;
+    const payload = this.#payload;
+    // The parsed body must not stay alive while the request waits in the queue.
+    this.#payload = undefined;
+    checkOutputs(this.outputs, model);
+    if (this.kind === 'features') return readFeatures(payload, model);
+    if (this.kind === 'inputs') return readInputs(payload, model, this.#maxDims);
+    if (this.kind === 'raw') return [this.#readRaw(payload as RawPayload, model)];
+    this.rows = Array.isArray(payload) ? payload.length : 0;
+    return readInstances(payload, model);
+  };
+
+  #readRaw({ bytes, shape }: RawPayload, model: ModelView): Tensor {
+    const { inputs } = model.signature;
+    const spec = inputs[0];
+    if (spec === undefined || inputs.length > 1) {
+      throw invalidInput(
+        'body',
+        `A raw body fits models with one input; this one has ${inputs.length}.`,
+        'JSON or MessagePack',
+      );
+    }
+    const checked = shape === undefined ? undefined : readShape('X-Tensor-Shape', shape, spec, this.#maxDims);
+    const tensor = readRawTensor('body', bytes, checked, spec, model);
+    this.rows = model.batchable ? tensor.shape[0]! : 1;
+    return tensor;
+  }
+}
+
+function checkOutputs(outputs: readonly string[] | undefined, model: ModelView): void {
+  if (outputs === undefined) return;
+  const known = model.signature.outputs.map((spec) => spec.name);
+  for (const name of outputs) {
+    if (known.includes(name)) continue;
+    const skipped = model.signature.skippedOutputs.includes(name);
+    const why = skipped ? 'is no tensor and cannot be fetched' : 'is unknown';
+    throw new HotpathError(
+      'INVALID_INPUT',
+      `The output "${name.slice(0, 100)}" ${why}; the model has: ${known.join(', ')}.`,
+      {
+        field: 'outputs',
+        expected: known.join(', '),
+      },
+    );
+  }
+}

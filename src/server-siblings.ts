@@ -1,0 +1,100 @@
+/**
+ * Several HTTP processes as one server: an admin operation done in one is done in all, a scrape of one counts all.
+ * Used by server.ts only, when there is a supervisor. A sibling that fails fails the operation with a sentence of its own.
+ */
+import type { WorkerLink } from './cli/worker-link.ts';
+import { HotpathError } from './core/errors.ts';
+import type { ModelCatalog } from './core/registry/catalog.ts';
+import type { LeveledLogger, LogLevel } from './observability/logging.ts';
+import { aggregate, type Metrics, type MetricsPage } from './observability/metrics.ts';
+
+type Question =
+  | { readonly type: 'load' | 'unload'; readonly model: string; readonly version: string | undefined }
+  | { readonly type: 'reload'; readonly model: string }
+  | { readonly type: 'log-level'; readonly level: LogLevel }
+  | { readonly type: 'metrics' };
+
+export interface Siblings {
+  /** The catalog whose changes reach every process. */
+  readonly catalog: ModelCatalog;
+  setLogLevel(level: LogLevel): Promise<void>;
+  exposition(): Promise<MetricsPage>;
+}
+
+const scrapeTimeoutMs = 2000;
+
+export function linkSiblings(
+  link: WorkerLink | undefined,
+  own: { readonly catalog: ModelCatalog; readonly logger: LeveledLogger; readonly metrics: Metrics },
+  operationTimeoutMs: number,
+): Siblings {
+  const { catalog, logger, metrics } = own;
+  if (link === undefined) {
+    return { catalog, setLogLevel: async (level) => logger.setLevel(level), exposition: () => metrics.exposition() };
+  }
+  link.onMessage((body) => answer(body as Question, own));
+  const everywhere = async (question: Question): Promise<void> => {
+    const replies = await link.broadcast(question, operationTimeoutMs);
+    const failed = replies.find((reply) => !reply.ok);
+    if (failed !== undefined && !failed.ok) {
+      throw new HotpathError('INTERNAL', `Done here, but process ${failed.workerId} failed: ${failed.error}`);
+    }
+  };
+  return {
+    catalog: {
+      list: () => catalog.list(),
+      snapshot: () => catalog.snapshot(),
+      describe: (model, version) => catalog.describe(model, version),
+      async load(model, version) {
+        const status = await catalog.load(model, version);
+        await everywhere({ type: 'load', model, version });
+        return status;
+      },
+      async unload(model, version) {
+        await catalog.unload(model, version);
+        await everywhere({ type: 'unload', model, version });
+      },
+      async reload(model) {
+        const status = await catalog.reload(model);
+        await everywhere({ type: 'reload', model });
+        return status;
+      },
+    },
+    async setLogLevel(level) {
+      logger.setLevel(level);
+      await everywhere({ type: 'log-level', level });
+    },
+    async exposition() {
+      const [mine, replies] = await Promise.all([
+        metrics.metricsAsJson(),
+        link.broadcast({ type: 'metrics' } satisfies Question, scrapeTimeoutMs),
+      ]);
+      // A sibling that died or restarts right now is missing from this scrape, as any process would be.
+      const others = replies.flatMap((reply) => (reply.ok ? [reply.value as typeof mine] : []));
+      const { contentType } = await metrics.exposition();
+      return { contentType, body: await aggregate([mine, ...others]) };
+    },
+  };
+}
+
+async function answer(
+  question: Question,
+  { catalog, logger, metrics }: { catalog: ModelCatalog; logger: LeveledLogger; metrics: Metrics },
+): Promise<unknown> {
+  switch (question.type) {
+    case 'load':
+      await catalog.load(question.model, question.version);
+      return undefined;
+    case 'unload':
+      await catalog.unload(question.model, question.version);
+      return undefined;
+    case 'reload':
+      await catalog.reload(question.model);
+      return undefined;
+    case 'log-level':
+      logger.setLevel(question.level);
+      return undefined;
+    case 'metrics':
+      return metrics.metricsAsJson();
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The composition root: the only file that knows every adapter. Reads top to bottom in the order of the start; the way back
+ * is in the reverse order of the flow: listeners, batchers, engines, telemetry. Called by the CLI and by tests.
+ */
+import { resolve } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { FilesystemModelSource } from './adapters/filesystem/model-source.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import type { RunningServer, ServerOptions } from './cli/server-contract.ts';
+import { parseModelConfig } from './config/model-config.ts';
+import { packageVersion } from './config/version.ts';
+import { Batcher } from './core/batching/batcher.ts';
+import { infer } from './core/infer.ts';
+import { ModelRegistry } from './core/registry/registry.ts';
+import { createFakeEngine } from './engines/fake/fake-engine.ts';
+import { createOnnxEngine } from './engines/onnx/onnx-engine.ts';
+import { interpretTabular } from './handlers/tabular.ts';
+import { createLogger, type LogLevel } from './observability/logging.ts';
+import { createMetrics } from './observability/metrics.ts';
+import { createProfiler } from './observability/profiling.ts';
+import type { Engine } from './ports/engine.ts';
+import { createAdminServer } from './protocols/admin/admin-server.ts';
+import { createRestServer } from './protocols/rest/rest-server.ts';
+import { registryOptions } from './server-budget.ts';
+import { describeHealth } from './server-health.ts';
+import { linkSiblings } from './server-siblings.ts';
+
+/** What tests may put in the place of the real thing. */
+export interface ServerHooks {
+  readonly logDestination?: { write(line: string): void };
+  /** Sees every engine thread started, so that a test can end threads from outside. */
+  readonly onEngineThread?: (worker: Worker) => void;
+}
+
+/**
+ * Starts listening, then loads what must be loaded; resolves when the server is ready.
+ * @throws EADDRINUSE and the like; nothing is left running then.
+ */
+export async function startServer(options: ServerOptions, hooks: ServerHooks = {}): Promise<RunningServer> {
+  const { config, link } = options;
+  const clock = systemClock;
+  const version = packageVersion();
+  const logger = createLogger({
+    level: config.logLevel as LogLevel,
+    ...(hooks.logDestination === undefined ? {} : { destination: hooks.logDestination }),
+  });
+  const metrics = createMetrics({ snapshot: () => registry.snapshot(), clock, nv: config.metricsNv, version });
+  const { telemetry } = metrics;
+
+  const engine: Engine =
+    config.engine === 'fake'
+      ? createFakeEngine({ clock })
+      : createOnnxEngine({
+          logger,
+          cacheDir: config.cacheDir === '' ? '' : resolve(config.cacheDir),
+          probeTimeoutMs: config.loadTimeoutMs,
+          onRestart: (cause, model) => telemetry.forModel(model.name, model.version).workerRestarted(cause),
+          onWorkerStart: hooks.onEngineThread,
+        });
+  const source = new FilesystemModelSource({ root: resolve(config.models), parseConfig: parseModelConfig, clock });
+  const registry: ModelRegistry<Batcher> = new ModelRegistry<Batcher>(
+    {
+      source,
+      engine,
+      clock,
+      telemetry,
+      logger,
+      createBatcher: (parts) => new Batcher({ ...parts, random: Math.random }),
+    },
+    registryOptions(config),
+  );
+  const siblings = linkSiblings(link, { catalog: registry, logger, metrics }, config.loadTimeoutMs);
+
+  let state: 'starting' | 'ready' | 'draining' = 'starting';
+  let answered = 0;
+  const deps = { clock, acquire: registry.acquire.bind(registry) };
+  const rest = createRestServer({
+    config,
+    clock,
+    logger,
+    telemetry,
+    catalog: siblings.catalog,
+    infer: (call) => infer(deps, call),
+    interpret: interpretTabular,
+    health: () => describeHealth({ state, version, performance: metrics.performance(), models: registry.snapshot() }),
+    metrics: () => siblings.exposition(),
+    defaultModel: () => registry.defaultModel,
+    onAnswered: () => {
+      answered++;
+    },
+  });
+  const profiler = createProfiler(clock);
+  const admin = config.adminEnabled
+    ? createAdminServer({
+        config,
+        logger,
+        catalog: siblings.catalog,
+        setLogLevel: (level) => siblings.setLogLevel(level),
+        profileCpu: (seconds) => profiler.profileCpu(seconds),
+        profileHeap: (seconds) => profiler.profileHeap(seconds),
+      })
+    : undefined;
+
+  let drained: Promise<void> | undefined;
+  let closed: Promise<void> | undefined;
+  const drain = async (): Promise<void> => {
+    state = 'draining';
+    rest.startDraining();
+    await delay(config.shutdownDelayMs);
+    await Promise.all([rest.close(), admin?.close()]);
+  };
+  const close = async (): Promise<void> => {
+    state = 'draining';
+    await Promise.all([rest.destroy(), admin?.destroy()]);
+    await registry.close();
+    await engine.close();
+    metrics.close();
+    logger.flush();
+  };
+  const running = {
+    drain: () => {
+      drained ??= drain();
+      return drained;
+    },
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+    requestCount: () => answered,
+  };
+
+  try {
+    // Models load while the listeners come up.
+    const loaded = Promise.all([registry.start(), registry.warmDefault()]);
+    const [listening, adminListening] = await Promise.all([rest.listen(), admin?.listen(), loaded]);
+    state = 'ready';
+    return { ...running, url: listening.url, adminUrl: adminListening?.url };
+  } catch (error) {
+    await running.close();
+    throw error;
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,96 @@
+/** With two HTTP processes, one of them killed as a native abort would: the other answers on, and the dead one is replaced. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { modelFolder, post, storeIris } from './support/serve.ts';
+
+const entry = join(import.meta.dirname, '../../src/cli/main.ts');
+
+async function start(models: string): Promise<{ child: ChildProcess; url: string }> {
+  const flags = ['serve', '--port', '0', '--admin-port', '0', '--workers', '2', '--models', models];
+  const child = spawn(process.execPath, [entry, ...flags, '--cache-dir', join(models, '.cache')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  for await (const chunk of child.stdout!) {
+    printed += chunk;
+    const url = /serves at (http:\S+)/.exec(printed)?.[1];
+    if (url !== undefined) {
+      child.stdout!.resume();
+      return { child, url };
+    }
+  }
+  throw new Error(`the server ended: ${printed}`);
+}
+
+/** Children of the supervisor that serve HTTP (probe children are gone by then). */
+function workersOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
+}
+
+/** Asks until a right answer comes; connections may be refused or reset meanwhile. */
+async function answeredWithin(ms: number, url: string): Promise<boolean> {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs) {
+    try {
+      const { status, body } = await post(`${url}/api/v1/predict`, { features: [6.7, 3.0, 5.2, 2.3] });
+      if (status === 200) return body.prediction === 2;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+  return false;
+}
+
+test('a killed HTTP process is replaced within two seconds and no answer is wrong', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  const models = await modelFolder();
+  await storeIris(models);
+  const { child, url } = await start(models);
+  let stopped = false;
+  const counts = { right: 0, wrong: 0, lost: 0 };
+  async function client(): Promise<void> {
+    while (!stopped) {
+      try {
+        const { status, body } = await post(`${url}/api/v1/predict`, { features: [5.1, 3.5, 1.4, 0.2] });
+        if (status === 200 && body.prediction === 0) counts.right++;
+        else if (status === 200) counts.wrong++;
+      } catch {
+        // The connection died with its process; a client that hammers on would keep the replacement from starting.
+        counts.lost++;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    }
+  }
+  try {
+    const clients = Array.from({ length: 8 }, client);
+    for (let round = 0; round < 3; round++) {
+      const before = workersOf(child.pid!);
+      assert.equal(before.length, 2);
+      const killedMs = performance.now();
+      process.kill(before[round % 2]!, 'SIGKILL');
+      const recovered = await answeredWithin(2000 - (performance.now() - killedMs), url);
+      assert.ok(recovered, 'no right answer within two seconds');
+      while (workersOf(child.pid!).length < 2) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert.ok(performance.now() - killedMs < 2000, 'no replacement after two seconds');
+      }
+      const enough = counts.right + 50;
+      while (counts.right < enough) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    stopped = true;
+    await Promise.all(clients);
+    assert.equal(counts.wrong, 0);
+    assert.ok(counts.right > 100, `${counts.right} right answers`);
+  } finally {
+    stopped = true;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    await rm(models, { recursive: true, force: true });
+  }
+});
