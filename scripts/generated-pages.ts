@@ -8,7 +8,7 @@ import { modelConfigReference } from '../src/config/model-config.ts';
 import { renderConfigReference } from '../src/config/reference.ts';
 import { type ErrorCode, errorCodes } from '../src/core/errors.ts';
 import { metricsReference } from '../src/observability/metric-definitions.ts';
-import { statusOf } from '../src/protocols/rest/errors.ts';
+import { statusOf } from '../src/protocols/http-errors.ts';
 import { root } from '../test/architecture/files.ts';
 import { renderLayerTable } from '../test/architecture/layers.ts';
 
@@ -18,7 +18,7 @@ function errorsReference(): string {
   );
   return `# Errors
 
-Generated from \`src/core/errors.ts\` and \`src/protocols/rest/errors.ts\` by \`npm run docs\`; do not edit.
+Generated from \`src/core/errors.ts\` and \`src/protocols/http-errors.ts\` by \`npm run docs\`; do not edit.
 
 An error body is \`{"error": {"code", "message", "details"?}}\`. The code is stable; the message is a sentence for people and may change.
 \`details\` may name the \`field\`, what was \`expected\` and what was \`received\`. Answers with 503 and 429 carry \`Retry-After\` where trying again helps.

@@ -11,6 +11,7 @@ interface ClusterMessage {
   readonly act?: string;
   readonly seq?: number;
   readonly ack?: number;
+  accepted?: boolean;
 }
 
 type Send = (message: ClusterMessage, ...rest: unknown[]) => boolean;
@@ -31,8 +32,12 @@ export function guardHandoffs(worker: Worker, canPassOn: () => boolean): void {
     return send(message, ...rest);
   };
   child.send = guardedSend as typeof child.send;
-  child.on('internalMessage', (message: ClusterMessage) => {
-    if (message.ack !== undefined) unanswered.delete(message.ack);
+  // Before cluster's own listener, which reads the same message.
+  child.prependListener('internalMessage', (message: ClusterMessage) => {
+    if (message.ack === undefined || !unanswered.delete(message.ack)) return;
+    // A process that drains refuses what was on its way to it. When nobody else listens, the primary would keep the socket
+    // in a queue that nobody serves; "accepted" makes it close its copy, and the client learns at once.
+    if (message.accepted === false && !canPassOn()) message.accepted = true;
   });
   let disconnected = false;
   child.once('disconnect', () => {

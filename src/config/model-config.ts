@@ -93,8 +93,8 @@ export const modelConfigFields: Fields = {
   },
   nan: {
     ...oneOf(['reject', 'allow']),
-    fallback: '"allow"',
-    help: 'Whether float inputs may hold NaN and infinities.',
+    fallback: '"reject"',
+    help: 'Whether float inputs may hold NaN and infinities. allow also takes null and "NaN" in JSON; models with imputers want it.',
   },
   maxQueueRows: { ...integer(1, 1_000_000_000), fallback: 'the server’s maxQueueRows', help: 'Rows that may wait.' },
   sessionOptions: { ...object, fallback: '{}', help: 'ONNX Runtime session options, passed through as they are.' },

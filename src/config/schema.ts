@@ -48,7 +48,11 @@ export const settings = {
   adminEnabled: flag(true, 'Start the admin listener.'),
   models: text('models', 'Folder of the model repository: <name>/<version>/model.onnx.'),
   defaultModel: text('', 'Model of /api/v1/predict when the request names none; empty: the only model, or iris.'),
-  engine: oneOf(['onnx', 'fake'], 'onnx', 'What runs models; fake answers zeros of the right shape, for dry runs.'),
+  engine: oneOf(
+    ['onnx', 'fake'],
+    'onnx',
+    'What runs models; fake answers by a documented formula instead of running them, for dry runs.',
+  ),
   cacheDir: text('.hotpath', 'Folder for what was learned of models (probe reports); may be read-only or absent.'),
   workers: integer(1, 1, 256, 'HTTP processes. Each has its own engine threads and shares the cores.'),
   maxRequests: integer(0, 0, Number.MAX_SAFE_INTEGER, 'Requests after which an HTTP process is recycled; 0: never.'),

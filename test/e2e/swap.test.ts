@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { get, modelFolder, post, serve, storeIris } from './support/serve.ts';
 
 const setosa = { features: [5.1, 3.5, 1.4, 0.2] };

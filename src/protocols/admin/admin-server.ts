@@ -5,9 +5,8 @@
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { invalidInput, toHotpathError } from '../../core/errors.ts';
-import { errorBody, isFailure, retryAfterSeconds, statusOf } from '../rest/errors.ts';
-import { fromFramework } from '../rest/framework-errors.ts';
-import { notFound } from '../rest/send-error.ts';
+import { fromFramework } from '../framework-errors.ts';
+import { errorBody, isFailure, notFound, retryAfterSeconds, statusOf } from '../http-errors.ts';
 import type { AdminDeps, LogLevel } from './deps.ts';
 import { refuseForeignPage } from './guard.ts';
 

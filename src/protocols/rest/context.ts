@@ -1,8 +1,8 @@
 /** State shared by all routes of one REST server: what was injected, and in which phase of its life the server is. */
 
+import { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import type { ModelView } from '../../core/types.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
-import { InFlightLimiter } from '../in-flight.ts';
 import type { RestDeps } from './deps.ts';
 import type { BodyLimits } from './read-body.ts';
 import type { SendContext } from './send.ts';

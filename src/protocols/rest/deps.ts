@@ -1,5 +1,6 @@
 /** What the native REST API needs from outside; the composition root fills it. Types only. */
 import type { Config } from '../../config/schema.ts';
+import type { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import type { ModelCatalog } from '../../core/registry/catalog.ts';
 import type { InferCall, InferResponse } from '../../core/types.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -7,7 +8,6 @@ import type { Interpret } from '../../ports/handler.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { PerformanceView } from '../../ports/performance.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
-import type { InFlightLimiter } from '../in-flight.ts';
 
 export interface HealthView {
   readonly state: 'starting' | 'ready' | 'draining';

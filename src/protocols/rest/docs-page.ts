@@ -1,2 +1,3 @@
+/** The API page of GET /docs. */
 export const docsPolicy = '';
 export const docsPage = '';

@@ -4,14 +4,15 @@
  */
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { fromFramework } from '../framework-errors.ts';
+import { notFound } from '../http-errors.ts';
 import { RestContext } from './context.ts';
 import type { RestDeps } from './deps.ts';
 import { Drain } from './drain.ts';
-import { fromFramework } from './framework-errors.ts';
 import { answerClientError, createNodeServer, type NodeServer } from './http-server.ts';
 import { addPlainRoutes } from './plain-routes.ts';
 import { addPredictRoutes } from './predict-routes.ts';
-import { notFound, sendError } from './send-error.ts';
+import { sendError } from './send-error.ts';
 
 export interface RestServer {
   /** For tests without a socket: `app.inject`. */

@@ -1,9 +1,9 @@
 /** Any thrown value as the one error answer, with Retry-After where it helps. Bugs are logged with the request's id, once. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HotpathError, toHotpathError } from '../../core/errors.ts';
+import { type HotpathError, toHotpathError } from '../../core/errors.ts';
 import type { Logger } from '../../ports/logger.ts';
+import { errorBody, isFailure, retryAfterSeconds, statusOf } from '../http-errors.ts';
 import { contentTypes } from './body-format.ts';
-import { errorBody, isFailure, retryAfterSeconds, statusOf } from './errors.ts';
 import { requestIdOf } from './request-id.ts';
 import { type HeaderList, type SendContext, send } from './send.ts';
 
@@ -48,9 +48,4 @@ function leavesMuchUnread(request: IncomingMessage): boolean {
   if (request.complete || request.httpVersionMajor !== 1) return false;
   const declared = request.headers['content-length'];
   return declared === undefined ? request.headers['transfer-encoding'] !== undefined : Number(declared) > swallowBytes;
-}
-
-/** For answers that JSON.stringify cannot break: details are plain data by contract. */
-export function notFound(method: string, url: string): HotpathError {
-  return new HotpathError('NOT_FOUND', `No route ${method} ${url.split('?')[0]!.slice(0, 200)}; GET /docs lists them.`);
 }

@@ -2,7 +2,7 @@
  * Predictions in progress, in all and per client address: the outermost bound, checked before a body is read. Shared by all
  * protocols of a process. Every successful `enter` must be followed by exactly one `leave`.
  */
-import { HotpathError } from '../core/errors.ts';
+import { HotpathError } from '../errors.ts';
 
 export interface InFlightLimits {
   readonly maxInFlight: number;

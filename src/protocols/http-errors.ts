@@ -1,5 +1,5 @@
 /** Error codes as HTTP statuses, and the one error body. A new code in core fails the build here until it has a status. */
-import type { ErrorCode, HotpathError } from '../../core/errors.ts';
+import { type ErrorCode, HotpathError } from '../core/errors.ts';
 
 export const statusOf = {
   INVALID_INPUT: 400,
@@ -43,4 +43,9 @@ export function retryAfterSeconds(error: HotpathError): number | undefined {
 /** Failures of ours that deserve a log line; refusals under load do not, there would be thousands a second. */
 export function isFailure(code: ErrorCode): boolean {
   return code === 'INTERNAL' || code === 'ENGINE_CRASHED';
+}
+
+/** The 404 of a route that is not there. */
+export function notFound(method: string, url: string): HotpathError {
+  return new HotpathError('NOT_FOUND', `No route ${method} ${url.split('?')[0]!.slice(0, 200)}; GET /docs lists them.`);
 }

@@ -1,5 +1,5 @@
 /** What Fastify itself refuses (bad URL, odd content type), in the terms of our error table. */
-import { type ErrorCode, HotpathError } from '../../core/errors.ts';
+import { type ErrorCode, HotpathError } from '../core/errors.ts';
 
 const codes: Record<number, ErrorCode> = {
   400: 'INVALID_INPUT',
