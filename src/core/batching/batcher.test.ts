@@ -248,3 +248,15 @@ test('what cannot be answered in time is refused and counted', async () => {
   });
   assert.equal(counts.shed, 1);
 });
+
+test('a request without rows is answered with none', async () => {
+  const { submit } = setUp([new SummingInstance()]);
+  const [empty] = await Promise.all([submit([]), assertOwnAnswer(submit([[1, 2, 3]]), [[1, 2, 3]])]);
+  assert.deepEqual(
+    empty.outputs.map(({ shape }) => shape),
+    [
+      [0, 1],
+      [0, 3],
+    ],
+  );
+});

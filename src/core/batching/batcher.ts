@@ -75,12 +75,13 @@ export class Batcher {
 
   /**
    * Queues one request. `inputs` are in signature order, checked, and belong to the batcher from now on.
-   * @throws OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT, SHUTTING_DOWN.
+   * @throws PAYLOAD_TOO_LARGE, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT, SHUTTING_DOWN.
    */
   submit(inputs: readonly Tensor[], options: SubmitOptions): Promise<BatchAnswer> {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) throw new HotpathError('SHUTTING_DOWN', 'The model is being unloaded.');
       const rows = this.#options.batchable ? inputs[0]!.shape[0]! : 1;
+      if (rows > this.#options.maxQueueRows) throw tooManyRows(rows, this.#options.maxQueueRows);
       const solo = options.solo || !this.#options.batchable || rows === 0;
       let bytes = 0;
       for (const input of inputs) bytes += tensorBytes(input);
@@ -246,6 +247,18 @@ const refusalMessages = {
   'queue-rows': 'Too many rows wait for this model; try again later.',
   'queue-bytes': 'Too much data waits for this model; try again later.',
 } as const satisfies Record<Refusal['reason'], string>;
+
+/** Not OVERLOADED: no retry will help. */
+function tooManyRows(rows: number, maxRows: number): HotpathError {
+  return new HotpathError(
+    'PAYLOAD_TOO_LARGE',
+    `${rows} rows are more than one request may have, which is ${maxRows}.`,
+    {
+      expected: `at most ${maxRows} rows`,
+      received: String(rows),
+    },
+  );
+}
 
 function poisonInput(): HotpathError {
   return new HotpathError('POISON_INPUT', 'This input crashed the engine twice and will not be tried again.');

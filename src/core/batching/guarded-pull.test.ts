@@ -227,3 +227,13 @@ test('an instance under replacement gets nothing until it is back', () => {
   clock.flush();
   assert.deepEqual(runs[0]!.names, ['a:0+1']);
 });
+
+test('work without rows runs once, alone, and does not hold up the rest', () => {
+  const { clock, runs, offer } = setUp();
+  offer('empty', { rows: 0, solo: true });
+  offer('next');
+  clock.flush();
+  assert.deepEqual([runs.length, runs[0]!.names], [1, ['empty:0+0']]);
+  runs[0]!.finish();
+  assert.deepEqual(runs[1]!.names, ['next:0+1']);
+});

@@ -224,13 +224,15 @@ export class GuardedPull<W extends Work> {
     const slices: Slice<W>[] = [];
     const limit = head.solo ? head.rows : this.#options.maxBatchSize;
     let rows = 0;
-    for (let work: W | undefined = head; work !== undefined && rows < limit; work = bucket.queue.peek()) {
-      if (work.solo && work !== head) break;
+    let work: W | undefined = head;
+    // The head is always taken, also when it has no rows: empty tensors run alone.
+    do {
       const start = work.takenRows;
       const taken = bucket.queue.takeFromHead(limit - rows);
       slices.push({ work, start, rows: taken });
       rows += taken;
-    }
+      work = bucket.queue.peek();
+    } while (work !== undefined && rows < limit && !work.solo);
     return { bucket, slices, rows, reason: this.#reason(head, rows, lingered) };
   }
 

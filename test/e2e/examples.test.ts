@@ -1,0 +1,85 @@
+/** The examples run as their READMEs say, and give the answers they are there to show. */
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { modelFolder, post, serve, storeIris } from './support/serve.ts';
+
+const run = promisify(execFile);
+const examples = join(import.meta.dirname, '../../examples');
+const withoutCurl = spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed';
+
+async function withIris(use: (url: string) => Promise<void>): Promise<void> {
+  const models = await modelFolder();
+  await storeIris(models);
+  const server = await serve(models);
+  try {
+    await use(server.url);
+  } finally {
+    await server.stop();
+  }
+}
+
+test('client-fetch gets the same flowers as JSON and as raw bytes', async () => {
+  await withIris(async (url) => {
+    const { stdout } = await run(process.execPath, [join(examples, 'client-fetch/main.ts'), url]);
+    const [one, many, binary, ...rows] = stdout.trim().split('\n');
+    assert.match(one!, /^one: setosa \[1,0,0\]$/);
+    assert.match(many!, /^many: setosa, (versicolor|virginica), virginica$/);
+    assert.equal(binary, 'binary: float32 [3,3]');
+    const probabilities = rows.map((row) => row.split(' ').map(Number));
+    assert.deepEqual(probabilities[0], [1, 0, 0]);
+    assert.equal(probabilities.length, 3);
+    assert.ok(probabilities[2]![2]! > 0.9);
+  });
+});
+
+test('client-fetch shows the server’s error when the model is not there', async () => {
+  const models = await modelFolder();
+  const server = await serve(models);
+  try {
+    const script = join(examples, 'client-fetch/main.ts');
+    await assert.rejects(run(process.execPath, [script, server.url]), /MODEL_NOT_FOUND/);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('own-model trains on its table, and the server tells a hot machine from a healthy one', async () => {
+  const models = await modelFolder();
+  const table = join(examples, 'own-model/machine-state.csv');
+  const args = [join(examples, 'own-model/train.ts'), table, 'state', models, 'machines'];
+  const { stdout } = await run(process.execPath, args);
+  assert.match(stdout, /features: temperature, vibration, load\nclasses: healthy, overheating, worn-bearing\n/);
+  assert.ok(Number(/rows: (\d+) % of 30/.exec(stdout)![1]) >= 90, stdout);
+  const server = await serve(models);
+  try {
+    const instances = [
+      [55, 1.2, 50],
+      [91, 1.5, 80],
+      [63, 5.5, 55],
+    ];
+    const { body } = await post(`${server.url}/api/v1/predict/batch`, { instances });
+    assert.deepEqual(body.labels, ['healthy', 'overheating', 'worn-bearing']);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('the curl script answers each of its questions', { skip: withoutCurl }, async () => {
+  await withIris(async (url) => {
+    const { stdout } = await run(join(examples, 'curl/try.sh'), [url]);
+    const answers = stdout
+      .split(/^# .*\n/m)
+      .slice(1)
+      .map((text) => JSON.parse(text));
+    const [one, many, named, model, mistake] = answers;
+    assert.equal(one.label, 'setosa');
+    assert.deepEqual(many.labels, ['setosa', 'virginica']);
+    assert.deepEqual(Object.keys(named.outputs), ['probabilities']);
+    assert.deepEqual(named.outputs.probabilities.shape, [1, 3]);
+    assert.deepEqual(model.loaded.signature.inputs, [{ name: 'features', datatype: 'float32', shape: [-1, 4] }]);
+    assert.equal(mistake.error.code, 'INVALID_INPUT');
+  });
+});
