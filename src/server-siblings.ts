@@ -9,7 +9,8 @@ import type { LeveledLogger, LogLevel } from './observability/logging.ts';
 import { aggregate, type Metrics, type MetricsPage } from './observability/metrics.ts';
 
 type Question =
-  | { readonly type: 'load' | 'unload'; readonly model: string; readonly version: string | undefined }
+  | { readonly type: 'load'; readonly model: string; readonly version: string | undefined }
+  | { readonly type: 'unload'; readonly model: string; readonly version: string | undefined; readonly hold: boolean }
   | { readonly type: 'reload'; readonly model: string }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'metrics' };
@@ -50,9 +51,9 @@ export function linkSiblings(
         await everywhere({ type: 'load', model, version });
         return status;
       },
-      async unload(model, version) {
-        await catalog.unload(model, version);
-        await everywhere({ type: 'unload', model, version });
+      async unload(model, version, hold = false) {
+        await catalog.unload(model, version, hold);
+        await everywhere({ type: 'unload', model, version, hold });
       },
       async reload(model) {
         const status = await catalog.reload(model);
@@ -86,7 +87,7 @@ async function answer(
       await catalog.load(question.model, question.version);
       return undefined;
     case 'unload':
-      await catalog.unload(question.model, question.version);
+      await catalog.unload(question.model, question.version, question.hold);
       return undefined;
     case 'reload':
       await catalog.reload(question.model);

@@ -21,9 +21,9 @@ function setUp() {
       done.push(`load ${model} ${version ?? '-'}`);
       return status;
     },
-    unload: async (model, version) => {
+    unload: async (model, version, hold) => {
       known(model);
-      done.push(`unload ${model} ${version ?? '-'}`);
+      done.push(`unload ${model} ${version ?? '-'}${hold ? ' hold' : ''}`);
     },
     reload: async (model) => {
       known(model);
@@ -56,12 +56,12 @@ test('loads, unloads and reloads a model, a version or a label, and logs each', 
     'iris/load',
     'iris/versions/stable/load',
     'iris/versions/2/unload',
-    'iris/unload',
+    'iris/unload?hold=true',
     'iris/reload',
   ]) {
     assert.equal((await ask({ method: 'POST', url: `/admin/models/${path}` })).statusCode, 200, path);
   }
-  assert.deepEqual(done, ['load iris -', 'load iris stable', 'unload iris 2', 'unload iris -', 'reload iris']);
+  assert.deepEqual(done, ['load iris -', 'load iris stable', 'unload iris 2', 'unload iris - hold', 'reload iris']);
   assert.equal(logged.length, 5);
 });
 

@@ -61,8 +61,9 @@ function addModelRoutes(app: FastifyInstance, { catalog, logger }: AdminDeps): v
       logger.info({ ...params }, 'model loaded by the admin API');
       return status;
     });
-    app.post<{ Params: ModelParams }>(`${path}/unload`, async ({ params }) => {
-      await catalog.unload(params.model, params.version);
+    // With ?hold=true it stays away until it is loaded explicitly; else the next request brings it back.
+    app.post<{ Params: ModelParams; Querystring: { hold?: string } }>(`${path}/unload`, async ({ params, query }) => {
+      await catalog.unload(params.model, params.version, query.hold === 'true');
       logger.info({ ...params }, 'model unloaded by the admin API');
       return { unloaded: true };
     });
@@ -78,7 +79,7 @@ function addDiagnosticRoutes(app: FastifyInstance, { logger, setLogLevel, profil
   app.put('/admin/log-level', async ({ body }) => {
     const level = readLevel(body);
     await setLogLevel(level);
-    logger.info({ level }, 'log level changed by the admin API');
+    logger.info({ newLevel: level }, 'log level changed by the admin API');
     return { level };
   });
   const profiles = [
