@@ -4,7 +4,12 @@
  */
 
 /** Weight of yesterday: after 35 batches an observation counts half. */
-const decay = 0.98;
+const steadyDecay = 0.98;
+/**
+ * When a batch takes less than half of what was expected, a slow phase is over: no noise makes a run that fast. Then
+ * yesterday is forgotten within ten batches, because a model thought slow is given few batches to prove otherwise.
+ */
+const recoveryDecay = 0.75;
 /** An observation above this multiple of the prediction is clipped: a descheduled thread is no news about the model. */
 const outlierFactor = 4;
 const outlierSlackMs = 0.1;
@@ -53,6 +58,7 @@ export class CostModel {
   observe(rows: number, durationMs: number): void {
     const first = this.#weight === 0;
     const expected = this.expectMs(rows);
+    const decay = !first && durationMs < expected / 2 ? recoveryDecay : steadyDecay;
     if (!first) {
       const deviation = Math.min(1, Math.abs(durationMs - expected) / Math.max(expected, 1e-6));
       this.#relativeError = decay * this.#relativeError + (1 - decay) * deviation;

@@ -237,3 +237,26 @@ test('work without rows runs once, alone, and does not hold up the rest', () => 
   runs[0]!.finish();
   assert.deepEqual(runs[1]!.names, ['next:0+1']);
 });
+
+test('an idle model thought too slow for its SLO is tried again, and relearns within a few requests', () => {
+  const { clock, runs, bucket, offer } = setUp({}, { perRowMs: 0, fixedMs: 5000 });
+  let tries = 0;
+  for (; bucket.cost.estimateMs(1) > 50; tries++) {
+    assert.equal(offer(`try ${tries}`).refusal, undefined);
+    assert.equal(offer('beside it').refusal?.reason, 'deadline');
+    clock.flush();
+    runs[tries]!.finish();
+    bucket.cost.observe(1, 2);
+  }
+  assert.ok(tries <= 30, `${tries} tries`);
+});
+
+test('of requests with less time than the SLO an idle model tries one in 32', () => {
+  const { clock, offer, runs } = setUp({}, { perRowMs: 0, fixedMs: 500 });
+  for (let index = 1; index < 32; index++) {
+    assert.equal(offer('hurried', { deadlineMs: clock.now() + 50 }).refusal?.reason, 'deadline');
+  }
+  assert.equal(offer('hurried', { deadlineMs: clock.now() + 50 }).refusal, undefined);
+  clock.flush();
+  assert.equal(runs.length, 1);
+});

@@ -52,6 +52,7 @@ export interface SchedulerOptions<W extends Work> {
 const admissionMargins = [1.15, 1.5, 2, 3] as const;
 const maxLingerShare = 0.05;
 const lingerPaysAbove = 4;
+const idleRefusalsPerTry = 32;
 
 export class GuardedPull<W extends Work> {
   readonly #options: SchedulerOptions<W>;
@@ -60,6 +61,7 @@ export class GuardedPull<W extends Work> {
   readonly #linger: LazyTimer;
   readonly #expiry: LazyTimer;
   #pumpDeferred = false;
+  #idleRefusals = 0;
   #draining = false;
 
   constructor(options: SchedulerOptions<W>) {
@@ -165,8 +167,11 @@ export class GuardedPull<W extends Work> {
   #refuse(work: W, bucket: Bucket<W>): Refusal | undefined {
     const { clock, maxQueueRows, maxQueueBytes } = this.#options;
     const finishMs = this.predictFinishMs(work.rows, work.priority, bucket);
-    const lateMs = admissionMargins[work.priority] * finishMs - (work.deadlineMs - clock.now());
-    if (lateMs > 0) return { reason: 'deadline', retryAfterMs: this.#jitter(lateMs) };
+    const remainingMs = work.deadlineMs - clock.now();
+    const lateMs = admissionMargins[work.priority] * finishMs - remainingMs;
+    if (lateMs > 0 && !this.#mayTeach(remainingMs)) {
+      return { reason: 'deadline', retryAfterMs: this.#jitter(lateMs) };
+    }
     if (this.queuedRows + work.rows > maxQueueRows) {
       return { reason: 'queue-rows', retryAfterMs: this.#jitter(finishMs) };
     }
@@ -174,6 +179,15 @@ export class GuardedPull<W extends Work> {
       return { reason: 'queue-bytes', retryAfterMs: this.#jitter(finishMs) };
     }
     return undefined;
+  }
+
+  /**
+   * Refused work teaches nothing, so one slow minute could lock everybody out for good. An idle model therefore takes
+   * requests that bring the whole SLO whatever it has learned, and of the more hurried ones now and then one.
+   */
+  #mayTeach(remainingMs: number): boolean {
+    if (this.#slots.busy > 0 || this.#slots.available === 0 || this.queuedRequests > 0) return false;
+    return remainingMs >= this.#options.sloMs || ++this.#idleRefusals % idleRefusalsPerTry === 0;
   }
 
   #jitter(ms: number): number {
@@ -206,7 +220,7 @@ export class GuardedPull<W extends Work> {
       const head = bucket?.queue.peek();
       if (bucket === undefined || head === undefined) return undefined;
       const rows = head.solo ? head.rows : Math.min(bucket.queue.rows, this.#options.maxBatchSize);
-      if (head.takenRows === 0 && now + bucket.cost.expectMs(rows) > head.deadlineMs) {
+      if (head.takenRows === 0 && this.#isLost(head, now + bucket.cost.expectMs(rows))) {
         bucket.queue.remove(head);
         this.#options.expire(head);
         continue;
@@ -218,6 +232,12 @@ export class GuardedPull<W extends Work> {
       }
       return this.#take(bucket, head, lingerEndMs > head.arrivalMs);
     }
+  }
+
+  /** Alone on an idle model, work runs even if it is expected to be late: nobody else is kept waiting, and it teaches. */
+  #isLost(head: W, expectedEndMs: number): boolean {
+    if (expectedEndMs <= head.deadlineMs) return false;
+    return this.#slots.busy > 0 || this.queuedRequests > 1;
   }
 
   #take(bucket: Bucket<W>, head: W, lingered: boolean): Batch<W> {

@@ -64,10 +64,10 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
     await Promise.allSettled(loads);
   }
 
-  /** Loads the default model, so that its first request finds it warm. Does nothing when there is none or it fails. */
-  async warmDefault(): Promise<void> {
+  /** Loads a version, the default model's without a name, as its first request would. Never throws: the status tells. */
+  async warm(name?: string, version?: string): Promise<void> {
     try {
-      (await this.#acquireSlow(undefined, undefined)).release();
+      (await this.acquire(name, version)).release();
     } catch (error) {
       if (!(error instanceof HotpathError)) throw error;
     }
