@@ -80,6 +80,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     logger,
     telemetry,
     catalog: siblings.catalog,
+    warm: (model, version) => registry.warm(model, version),
     infer: (call) => infer(deps, call),
     interpret: interpretTabular,
     health: () => describeHealth({ state, version, performance: metrics.performance(), models: registry.snapshot() }),
@@ -131,7 +132,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
 
   try {
     // Models load while the listeners come up.
-    const loaded = Promise.all([registry.start(), registry.warmDefault()]);
+    const loaded = Promise.all([registry.start(), registry.warm()]);
     const [listening, adminListening] = await Promise.all([rest.listen(), admin?.listen(), loaded]);
     state = 'ready';
     return { ...running, url: listening.url, adminUrl: adminListening?.url };

@@ -3,10 +3,11 @@
  * Each row is blown up to a 256 x 256 matrix first and then multiplied `layers` times, so that the product is as efficient
  * for one row as for many and the time grows in proportion to the rows.
  */
+
+import { seededRandom } from '../../src/core/seeded-random.ts';
 import { encodeModel } from '../../src/onnx-file/encode.ts';
 import type { Node } from '../../src/onnx-file/model.ts';
 import { int, ints, makeModel, makeNode, makeTensor, makeValueInfo } from '../../src/onnx-file/model.ts';
-import { seededRandom } from '../../src/core/seeded-random.ts';
 import { randomWeights } from './weights.ts';
 
 const width = 256;

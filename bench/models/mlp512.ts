@@ -1,8 +1,9 @@
 /** A perceptron: three layers 512 -> 512 with Relu and one 512 -> 10. `features` [batch, 512] -> `logits` [batch, 10]. */
+
+import { seededRandom } from '../../src/core/seeded-random.ts';
 import { encodeModel } from '../../src/onnx-file/encode.ts';
 import type { Node, TensorLiteral } from '../../src/onnx-file/model.ts';
 import { int, makeModel, makeNode, makeValueInfo } from '../../src/onnx-file/model.ts';
-import { seededRandom } from '../../src/core/seeded-random.ts';
 import { randomWeights } from './weights.ts';
 
 const width = 512;

@@ -2,11 +2,12 @@
  * A convolution net of ResNet-18's shape with random weights and batch norms already folded into the convolutions:
  * `image` float32 [batch, 3, 224, 224] -> `logits` [batch, 1000]. Same work per image as the trained net, no meaning.
  */
+
+import { seededRandom } from '../../src/core/seeded-random.ts';
 import { encodeModel } from '../../src/onnx-file/encode.ts';
 import type { Node, TensorLiteral } from '../../src/onnx-file/model.ts';
 import { int, ints, makeModel, makeNode, makeValueInfo } from '../../src/onnx-file/model.ts';
 import type { Random } from '../../src/ports/clock.ts';
-import { seededRandom } from '../../src/core/seeded-random.ts';
 import { randomWeights } from './weights.ts';
 
 /** About 46.7 MB and 3.6 GFLOP per image. */

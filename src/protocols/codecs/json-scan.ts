@@ -2,6 +2,7 @@
  * A cheap look at JSON bytes before anything parses them: nesting depth and the number of lists, objects and keys, which
  * JSON.parse does not limit (it takes seconds for a few megabytes of brackets). Also finds where a long body may be cut.
  */
+import { isAscii } from 'node:buffer';
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 
 /** Lists, objects and keys one body may hold; a million arrays are about 100 MB of heap. */
@@ -37,10 +38,37 @@ export function scanSmall(bytes: Uint8Array, maxDepth: number): number {
   return keys + high * smallKeysLimit;
 }
 
+/** Shorter bodies are looped over faster than five searches are called. */
+const minCountedBytes = 256;
+const maxCounted = 64;
+
+/**
+ * The same by searching for single bytes, which the runtime does many at a time: 1 us instead of 11 for 512 numbers. Colons
+ * and brackets inside texts count as well, so the keys may be too many, never too few. -1 when it cannot tell: the body
+ * is short, or may be nested deeper than `maxDepth`.
+ */
+export function scanByCounting(bytes: Buffer, maxDepth: number): number {
+  if (bytes.length < minCountedBytes) return -1;
+  const keys = countByte(bytes, 0x3a);
+  if (keys > maxCounted) return -1;
+  if (countByte(bytes, 0x5b) + countByte(bytes, 0x7b) > Math.min(maxDepth, maxCounted)) return -1;
+  return keys + (isAscii(bytes) ? 0 : 0x80) * smallKeysLimit;
+}
+
+/** How often `byte` stands in `bytes`; counting ends above `maxCounted`. */
+function countByte(bytes: Buffer, byte: number): number {
+  let count = 0;
+  for (let at = bytes.indexOf(byte); at >= 0 && count <= maxCounted; at = bytes.indexOf(byte, at + 1)) count++;
+  return count;
+}
+
 /** More keys than a small body can hold. */
 export const smallKeysLimit = 2 ** 24;
 
-/** A resumable scanner: `scanTo(end)` looks at the bytes up to `end`, and `cut` is the last comma after which to cut. */
+/** Bytes that one call of `scan` looks at when no comma comes; 2 to 4 ms. */
+const maxScanBytes = 1024 * 1024;
+
+/** A resumable scanner that stops where a long body may be cut. */
 export class JsonScanner {
   readonly #bytes: Uint8Array;
   readonly #maxDepth: number;
@@ -68,16 +96,21 @@ export class JsonScanner {
     return this.#highBits < 0x80;
   }
 
-  /** Scans on; with `cutAfter`, stops behind the first comma at or after that position. @throws INVALID_INPUT when too deep. */
-  scan(cutAfter: number): void {
+  /**
+   * Scans on and stops behind the first comma at or after `cutAfter`, or at the end of the body. False when neither has come
+   * within 1 MiB: call again, after a turn of the event loop. @throws INVALID_INPUT when too deep, PAYLOAD_TOO_LARGE.
+   */
+  scan(cutAfter: number): boolean {
     const bytes = this.#bytes;
+    const limit = Math.min(bytes.length, this.position + maxScanBytes);
+    let atComma = false;
     const { stack } = this;
     let inText = this.#inText;
     let textStart = this.#textStart;
     let high = this.#highBits;
     let commas = this.#commas;
     let i = this.position;
-    for (; i < bytes.length; i++) {
+    for (; i < limit; i++) {
       const byte = bytes[i]!;
       high |= byte;
       if (inText) {
@@ -87,6 +120,7 @@ export class JsonScanner {
         commas++;
         if (i >= cutAfter) {
           i++;
+          atComma = true;
           break;
         }
       } else if (byte === 0x22) {
@@ -114,6 +148,7 @@ export class JsonScanner {
     this.#commas = commas;
     if (this.#parts + this.keys > maxJsonParts) throw tooMany(`${maxJsonParts} lists, objects and names`);
     if (commas >= maxJsonValues) throw tooMany(`${maxJsonValues} values`);
+    return atComma || this.position === bytes.length;
   }
 }
 

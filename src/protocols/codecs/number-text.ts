@@ -7,6 +7,7 @@ import { fromFloat16Bits } from './float16.ts';
 /** JSON text of a float32; NaN and infinities as the strings "NaN", "Infinity", "-Infinity". */
 export function float32Text(value: number): string {
   if (Number.isInteger(value)) return Object.is(value, -0) ? '-0' : String(value);
+  if (value - value !== 0) return `"${value}"`;
   const seven = Math.round(value * 1e7) / 1e7;
   if (Math.fround(seven) === value) return String(seven);
   const nine = Math.round(value * 1e9) / 1e9;

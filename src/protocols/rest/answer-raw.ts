@@ -1,17 +1,17 @@
 /** One output as its raw little-endian bytes, with datatype and shape in headers. */
-import { HotpathError } from '../../core/errors.ts';
+import { invalidInput } from '../../core/errors.ts';
 import type { InferResponse } from '../../core/types.ts';
 import { bytesOf } from './answer-msgpack.ts';
+import { contentTypes } from './body-format.ts';
 import type { HeaderList } from './send.ts';
 
-/** The first (or only requested) output. @throws UNSUPPORTED for strings. */
+/** The first (or only requested) output. @throws INVALID_INPUT for strings. */
 export function rawOutput(response: InferResponse, headers: HeaderList): Uint8Array {
   const output = response.outputs[0]!;
   const { datatype, shape, data, name } = output;
   if (Array.isArray(data)) {
-    throw new HotpathError('UNSUPPORTED', 'String outputs have no raw form; accept JSON or MessagePack.', {
-      field: 'Accept',
-    });
+    const expected = `application/json or ${contentTypes.msgpack}`;
+    throw invalidInput('Accept', 'String outputs have no raw form; accept JSON or MessagePack.', expected);
   }
   headers.push(
     'x-tensor-datatype',

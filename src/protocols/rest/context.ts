@@ -11,6 +11,7 @@ export class RestContext implements SendContext {
   readonly deps: RestDeps;
   readonly inFlight: InFlightLimiter;
   readonly compressMinBytes: number;
+  readonly requestTimeoutMs: number;
   readonly jsonLimits: BodyLimits;
   readonly binaryLimits: BodyLimits;
   /** Answers tell clients to close their connections; requests are still served. */
@@ -22,8 +23,9 @@ export class RestContext implements SendContext {
   constructor(deps: RestDeps) {
     this.deps = deps;
     this.inFlight = deps.inFlight ?? new InFlightLimiter(deps.config);
-    const { compressMinBytes, maxJsonBytes, maxBodyBytes, maxDecompressionRatio } = deps.config;
+    const { compressMinBytes, requestTimeoutMs, maxJsonBytes, maxBodyBytes, maxDecompressionRatio } = deps.config;
     this.compressMinBytes = compressMinBytes;
+    this.requestTimeoutMs = requestTimeoutMs;
     this.jsonLimits = { maxBytes: maxJsonBytes, maxRatio: maxDecompressionRatio };
     this.binaryLimits = { maxBytes: maxBodyBytes, maxRatio: maxDecompressionRatio };
   }

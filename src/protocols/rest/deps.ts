@@ -27,6 +27,8 @@ export interface RestDeps {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly catalog: ModelCatalog;
+  /** Loads the version unless it is loaded, as its first request would. Never throws: the status tells. */
+  readonly warm: (model: string, version: string | undefined) => Promise<void>;
   /** Must call `decode` at most once and settle for every call. */
   readonly infer: (call: InferCall) => Promise<InferResponse>;
   readonly interpret: Interpret;

@@ -9,7 +9,9 @@ import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../../config/schema.ts';
 import type { ErrorCode } from '../../core/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { hasPending } from './connection.ts';
+import { limitHttp2 } from './http2-limits.ts';
 
 export type ConnectionConfig = Pick<
   Config,
@@ -24,11 +26,22 @@ const maxHeaderBytes = 16 * 1024;
 /** Receive windows of HTTP/2: with the default of 64 KiB a 600 KB tensor needs ten round trips. */
 const http2Window = 1024 * 1024;
 
+/** Node's own defaults where they fit, written down so that a new version of node cannot loosen them. */
+const http2Limits = {
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+  // Rapid reset: 1000 streams at once, then 33 a second.
+  streamResetBurst: 1000,
+  streamResetRate: 33,
+  settings: { initialWindowSize: http2Window, maxHeaderListSize: maxHeaderBytes, maxConcurrentStreams: 256 },
+};
+
 /** @throws Error when a certificate file cannot be read. */
-export function createNodeServer(config: ConnectionConfig, listener: RequestListener): NodeServer {
+export function createNodeServer(config: ConnectionConfig, listener: RequestListener, clock: Clock): NodeServer {
   const server = config.http2 === 'off' ? createHttp1(config, listener) : createHttp2(config, listener);
+  if (config.http2 !== 'off') limitHttp2(server, config.http2 === 'tls', config, clock);
   server.maxConnections = config.maxConnections;
-  // Idle after an answer, or not reading one (send.ts arms that): cut, unless the peer merely waits for us.
+  // Idle after an answer (node's keep-alive), or not reading one (slow-reader.ts): cut, unless the peer merely waits for us.
   server.on('timeout', (socket: Duplex) => {
     if (!hasPending(socket)) socket.destroy();
   });
@@ -46,15 +59,15 @@ function createHttp1(config: ConnectionConfig, listener: RequestListener): http.
 }
 
 function createHttp2(config: ConnectionConfig, listener: RequestListener): NodeServer {
-  const options = { settings: { initialWindowSize: http2Window, maxHeaderListSize: maxHeaderBytes } };
   const handler = listener as unknown as (
     request: http2.Http2ServerRequest,
     response: http2.Http2ServerResponse,
   ) => void;
-  if (config.http2 === 'h2c') return http2.createServer(options, handler);
+  if (config.http2 === 'h2c') return http2.createServer(http2Limits, handler);
   const tls = tlsOptions(config);
   if (tls === undefined) throw new Error('http2 "tls" needs tlsCert and tlsKey.');
-  return http2.createSecureServer({ ...tls, ...options, ...http1Options(config), allowHTTP1: true }, handler);
+  const options = { ...tls, ...http2Limits, ...http1Options(config), allowHTTP1: true };
+  return http2.createSecureServer(options, handler);
 }
 
 function http1Options(config: ConnectionConfig): http.ServerOptions {
@@ -70,9 +83,16 @@ function http1Options(config: ConnectionConfig): http.ServerOptions {
   };
 }
 
-function tlsOptions({ tlsCert, tlsKey }: ConnectionConfig): { cert: Buffer; key: Buffer } | undefined {
+interface TlsOptions {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly handshakeTimeout: number;
+}
+
+function tlsOptions({ tlsCert, tlsKey, headersTimeoutMs }: ConnectionConfig): TlsOptions | undefined {
   if (tlsCert === '' && tlsKey === '') return undefined;
-  return { cert: readPem('tlsCert', tlsCert), key: readPem('tlsKey', tlsKey) };
+  // The handshake comes before anything the HTTP limits see; node would wait two minutes.
+  return { cert: readPem('tlsCert', tlsCert), key: readPem('tlsKey', tlsKey), handshakeTimeout: headersTimeoutMs };
 }
 
 function readPem(setting: string, file: string): Buffer {
@@ -85,7 +105,9 @@ function readPem(setting: string, file: string): Buffer {
 
 /** Answers bytes that are no HTTP, or that came too slowly, in the form of every other error; then closes. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || hasPending(socket)) {
+  // A TLS error leaves nothing to answer through: the text would wait for the end of the handshake.
+  const isTls = error.code?.startsWith('ERR_TLS') === true || error.code?.startsWith('ERR_SSL') === true;
+  if (!socket.writable || error.code === 'ECONNRESET' || isTls || hasPending(socket)) {
     socket.destroy();
     return;
   }

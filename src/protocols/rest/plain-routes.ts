@@ -24,7 +24,7 @@ interface ModelParams {
 type StableStatus = Omit<LoadedStatus, 'queue' | 'inFlightRequests' | 'busyInstances'>;
 
 export function addPlainRoutes(app: FastifyInstance, context: RestContext): void {
-  const { catalog, defaultModel, health, metrics } = context.deps;
+  const { catalog, defaultModel, health, metrics, warm } = context.deps;
   const get = (url: string, answer: (request: FastifyRequest) => Answer | Promise<Answer>): void => {
     app.get(url, (request, reply) => {
       reply.hijack();
@@ -50,6 +50,8 @@ export function addPlainRoutes(app: FastifyInstance, context: RestContext): void
   });
   const describe = async (request: FastifyRequest): Promise<Answer> => {
     const { model, version } = request.params as ModelParams;
+    // Whoever asks for a signature wants the model soon; a dropped file has none before it is loaded.
+    await warm(model, version);
     return cacheable(request, stableStatus(await catalog.describe(model, version)));
   };
   get('/api/v1/models/:model', describe);

@@ -1,5 +1,5 @@
 /** A prediction's answer in the format the client takes, with the timing headers; the last step of the hot path. */
-import { HotpathError } from '../../core/errors.ts';
+import { invalidInput } from '../../core/errors.ts';
 import type { NamedTensor } from '../../core/tensor.ts';
 import type { InferResponse, InferTiming } from '../../core/types.ts';
 import type { Interpretation } from '../../ports/handler.ts';
@@ -12,6 +12,7 @@ import { millisText, secondsText } from './duration-text.ts';
 import type { PredictCall } from './predict-call.ts';
 import type { PredictExchange } from './predict-exchange.ts';
 import { type HeaderList, pushCommonHeaders, send } from './send.ts';
+import { cutSlowReader } from './slow-reader.ts';
 
 /** Encodes, sends and finishes. @throws whatever encoding finds impossible, before anything is sent. */
 export function sendAnswer(exchange: PredictExchange, call: PredictCall, answer: InferResponse): void {
@@ -75,10 +76,10 @@ function interpret(exchange: PredictExchange, call: PredictCall, answer: InferRe
 
 function requireRows({ name, shape }: NamedTensor, rows: number): void {
   if (shape[0] === rows) return;
-  throw new HotpathError(
-    'UNSUPPORTED',
+  throw invalidInput(
+    'instances',
     `The output "${name}" has no row per instance; send "inputs" to the model's own predict route to get it whole.`,
-    { field: 'instances' },
+    'inputs',
   );
 }
 
@@ -100,6 +101,7 @@ async function streamLines(exchange: PredictExchange, call: PredictCall, answer:
     pushTiming(headers, answer.timing, exchange.parseMs, 0, begun - exchange.startMs);
     pushCommonHeaders(context, request, headers);
     response.writeHead(200, headers);
+    cutSlowReader(request, response, context.requestTimeoutMs);
     await writeLines(response, answer, meaning, call.rows);
     context.telemetryOf(answer.model).stages(answer.timing, context.deps.clock.now() - begun);
     exchange.finish(context.deps.clock.now());

@@ -49,6 +49,7 @@ export function readPredictBody(value: unknown, kinds: readonly PayloadKind[], m
       case 'instances':
       case 'inputs':
         if (!kinds.includes(name)) throw wrongKind(name, kinds);
+        if (name === 'inputs') limitNames(name, field, maxInputs);
         body.kind = name;
         body.payload = field;
         payloads++;
@@ -141,6 +142,16 @@ export function readNames(field: string, value: unknown, maxNames: number): read
     seen.add(name);
   }
   return value;
+}
+
+/** @throws INVALID_INPUT when `value` is an object of more than `maxInputs` names. */
+export function limitNames(field: PayloadKind, value: unknown, maxInputs: number): void {
+  if (!isObject(value)) return;
+  let count = 0;
+  for (const _ in value) count++;
+  if (count <= maxInputs) return;
+  const expected = `at most ${maxInputs} inputs`;
+  throw invalidInput(field, `${field}: expected ${expected}, got ${count}`, expected, String(count));
 }
 
 function readText(field: string, value: unknown): string {

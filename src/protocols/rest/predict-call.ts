@@ -8,12 +8,18 @@ import { CancelToken, type InferCall, type ModelView, type Priority } from '../.
 import { readRawTensor } from '../codecs/raw-tensor.ts';
 import { readInputs, readShape } from '../codecs/read-inputs.ts';
 import { readFeatures, readInstances } from '../codecs/read-row.ts';
-import type { PayloadKind, PredictBody } from './predict-body.ts';
+import { limitNames, type PayloadKind, type PredictBody } from './predict-body.ts';
 
 /** An octet-stream body: bytes, and the shape of the X-Tensor-Shape header when given. */
 export interface RawPayload {
   readonly bytes: Uint8Array;
   readonly shape: readonly number[] | undefined;
+}
+
+/** The server's configuration serves as it is. */
+export interface CallLimits {
+  readonly maxDims: number;
+  readonly maxInputs: number;
 }
 
 export class PredictCall implements InferCall {
@@ -31,9 +37,9 @@ export class PredictCall implements InferCall {
   /** Rows of the request; 1 for named inputs. */
   rows = 1;
   #payload: unknown;
-  readonly #maxDims: number;
+  readonly #limits: CallLimits;
 
-  constructor(body: PredictBody, raw: RawPayload | undefined, maxDims: number) {
+  constructor(body: PredictBody, raw: RawPayload | undefined, limits: CallLimits) {
     this.model = body.model;
     this.version = body.version;
     this.outputs = body.outputs;
@@ -43,7 +49,7 @@ export class PredictCall implements InferCall {
     this.labels = body.labels;
     this.kind = raw === undefined ? body.kind : 'raw';
     this.#payload = raw ?? body.payload;
-    this.#maxDims = maxDims;
+    this.#limits = limits;
   }
 
   /** An own property, so that it may be passed around without its object. */
@@ -53,8 +59,13 @@ export class PredictCall implements InferCall {
     // The parsed body must not stay alive while the request waits in the queue.
     this.#payload = undefined;
     checkOutputs(this.outputs, model);
-    if (this.kind === 'features') return readFeatures(payload, model);
-    if (this.kind === 'inputs') return readInputs(payload, model, this.#maxDims);
+    if (this.kind === 'features') {
+      const tensors = readFeatures(payload, model);
+      // Afterwards, so that an unknown name is named; it has ended the reading at once.
+      limitNames('features', payload, this.#limits.maxInputs);
+      return tensors;
+    }
+    if (this.kind === 'inputs') return readInputs(payload, model, this.#limits.maxDims);
     if (this.kind === 'raw') return [this.#readRaw(payload as RawPayload, model)];
     this.rows = Array.isArray(payload) ? payload.length : 0;
     return readInstances(payload, model);
@@ -70,7 +81,7 @@ export class PredictCall implements InferCall {
         'JSON or MessagePack',
       );
     }
-    const checked = shape === undefined ? undefined : readShape('X-Tensor-Shape', shape, spec, this.#maxDims);
+    const checked = shape === undefined ? undefined : readShape('X-Tensor-Shape', shape, spec, this.#limits.maxDims);
     const tensor = readRawTensor('body', bytes, checked, spec, model);
     this.rows = model.batchable ? tensor.shape[0]! : 1;
     return tensor;

@@ -141,7 +141,7 @@ export class PredictExchange implements Abandonable, BodyReceiver {
     const { deps } = this.context;
     applyHeaders(body, this.request.headers);
     applyTarget(body, this.target);
-    const call = new PredictCall(body, raw, deps.config.maxDims);
+    const call = new PredictCall(body, raw, deps.config);
     this.#call = call;
     deps.infer(call).then(
       (answer) => this.#answer(call, answer),

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HotpathError, toHotpathError } from '../../core/errors.ts';
+import { type ChunkSink, pourInto } from './chunk-tap.ts';
 import { decoderFor, refuseBomb } from './decompress.ts';
 
 export interface BodyLimits {
@@ -43,32 +44,11 @@ export function readBody(
     return;
   }
   if (headers.expect !== undefined) response.writeContinue();
-  if (decoder === undefined) collect(request, new PlainBody(declared, limits.maxBytes, receiver));
+  if (decoder === undefined) pourInto(request, new PlainBody(declared, limits.maxBytes, receiver));
   else collectDecoded(request, decoder, limits, receiver);
 }
 
-const bodyKey = Symbol('body');
-
-interface Collecting extends IncomingMessage {
-  [bodyKey]?: PlainBody;
-}
-
-/** Shared listeners that find their body on the request: two closures fewer per request. */
-function collect(request: Collecting, body: PlainBody): void {
-  request[bodyKey] = body;
-  request.on('data', onData);
-  request.on('end', onEnd);
-}
-
-function onData(this: Collecting, chunk: Buffer): void {
-  this[bodyKey]!.add(chunk);
-}
-
-function onEnd(this: Collecting): void {
-  this[bodyKey]!.end();
-}
-
-class PlainBody {
+class PlainBody implements ChunkSink {
   readonly #declared: number;
   readonly #maxBytes: number;
   #receiver: BodyReceiver | undefined;

@@ -11,7 +11,7 @@ import type { RestDeps } from './deps.ts';
 import { Drain } from './drain.ts';
 import { answerClientError, createNodeServer, type NodeServer } from './http-server.ts';
 import { addPlainRoutes } from './plain-routes.ts';
-import { addPredictRoutes } from './predict-routes.ts';
+import { addPredictRoutes, shortcutPredict } from './predict-routes.ts';
 import { sendError } from './send-error.ts';
 
 export interface RestServer {
@@ -72,7 +72,7 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
       sendError(context, request.raw, reply.raw, fromFramework(error));
     },
     serverFactory: (handler) => {
-      server = createNodeServer(context.deps.config, handler);
+      server = createNodeServer(context.deps.config, shortcutPredict(context, handler), context.deps.clock);
       return server as never;
     },
   });

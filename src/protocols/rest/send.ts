@@ -7,9 +7,12 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import { parseTraceparent } from '../../core/trace-context.ts';
 import { type Compression, compressionOf, contentTypes } from './body-format.ts';
 import { requestIdOf } from './request-id.ts';
+import { cutSlowReader } from './slow-reader.ts';
 
 export interface SendContext {
   readonly compressMinBytes: number;
+  /** A client that reads nothing of its answer for so long is cut. */
+  readonly requestTimeoutMs: number;
   /** Every answer then tells the client to close, so that it reconnects elsewhere. */
   readonly draining: boolean;
 }
@@ -38,6 +41,10 @@ export function send(
     const compression = compressionOf(request.headers['accept-encoding']);
     if (compression !== undefined) {
       compress(compression, body, (compressed) => {
+        if (compressed === undefined) {
+          write(context, request, response, status, contentType, body, size, headers);
+          return;
+        }
         headers.push('content-encoding', compression);
         write(context, request, response, status, contentType, compressed, compressed.byteLength, headers);
       });
@@ -72,13 +79,17 @@ function write(
   // Equal lengths mean ASCII, where latin1 spares the UTF-8 encoder; header and body then leave in one write.
   if (typeof body === 'string' && size === body.length) response.end(body, 'latin1');
   else response.end(body);
+  if (request.httpVersionMajor === 1 && request.socket.writableLength > 0)
+    cutSlowReader(request, response, context.requestTimeoutMs);
 }
 
-function compress(compression: Compression, body: string | Uint8Array, done: (compressed: Uint8Array) => void): void {
-  const finish = (error: Error | null, compressed: Uint8Array): void => {
-    if (error !== null) throw error;
-    done(compressed);
-  };
+/** Calls `done` with undefined when the compressor failed (out of memory): the answer can still go out as it is. */
+function compress(
+  compression: Compression,
+  body: string | Uint8Array,
+  done: (compressed: Uint8Array | undefined) => void,
+): void {
+  const finish = (error: Error | null, compressed: Uint8Array): void => done(error === null ? compressed : undefined);
   if (compression === 'br') brotliCompress(body, brotliOptions, finish);
   else gzip(body, gzipOptions, finish);
 }

@@ -1,0 +1,20 @@
+/** The rows every competitor is asked for: reproducible, all different, values as a client would send them. */
+import { seededRandom } from '../src/core/seeded-random.ts';
+
+/** Row `index` of `elements` floats in [-1, 1) with four decimals, so that the JSON is as short as real features are. */
+export function syntheticRow(elements: number, index: number): Float32Array {
+  const random = seededRandom(index + 1);
+  return Float32Array.from({ length: elements }, () => Math.round((random() * 2 - 1) * 10_000) / 10_000);
+}
+
+/** Iris-like measurements in centimetres with one decimal. */
+export function irisRow(index: number): Float32Array {
+  const random = seededRandom(index + 1);
+  const between = (low: number, high: number): number => Math.round((low + random() * (high - low)) * 10) / 10;
+  return Float32Array.of(between(4.3, 7.9), between(2, 4.4), between(1, 6.9), between(0.1, 2.5));
+}
+
+/** Floats as the shortest decimal that is the same float, so that JSON and binary requests ask the same. */
+export function rowToJson(row: Float32Array): number[] {
+  return Array.from(row, (value) => Number.parseFloat(value.toPrecision(6)));
+}

@@ -1,0 +1,87 @@
+/**
+ * Scenario 3: a convolution net where the model is everything. Hotpath against the bare session loop with the same threads:
+ * what does serving take away from throughput, and what does it add to a lonely request?
+ */
+import { comparisonTable, ratioTarget } from '../comparison.ts';
+import { fastApiRaw, hotpath, hotpathRequests, startHotpath } from '../competitors.ts';
+import type { BenchContext } from '../context.ts';
+import { httpContender } from '../http-contender.ts';
+import { buildResnet18 } from '../models.ts';
+import { RawLoop, rawLoopContender, rawLoopName } from '../raw-loop.ts';
+import type { ScenarioResult } from '../result.ts';
+import { formatNumber } from '../result.ts';
+import { takeTurns } from '../rounds.ts';
+import { syntheticRow } from '../rows.ts';
+import { median } from '../stats.ts';
+import type { BenchModel } from '../workspace.ts';
+
+const ROW_SHAPE = [3, 224, 224];
+const ELEMENTS = 3 * 224 * 224;
+const ROWS = 8;
+const CONNECTIONS = 8;
+/** Alternating blocks of the lonely comparison: short, so that both see the same weather. */
+const BLOCK_REQUESTS = 15;
+
+export async function runResnet(context: BenchContext): Promise<ScenarioResult> {
+  const { options, workspace, client, cores, python } = context;
+  const inputs = Array.from({ length: ROWS }, (_, index) => syntheticRow(ELEMENTS, index));
+  const config = { instances: cores, intraOpThreads: 1, sloMs: 10_000 };
+  const model = await workspace.addModel('resnet18', buildResnet18(), ROW_SHAPE, inputs, config);
+  const competitors = [
+    hotpath(model, 'binary', context.hotpath),
+    ...(python === undefined ? [] : [fastApiRaw(model, { python, workers: cores, batcher: false })]),
+  ];
+  const contenders = [
+    rawLoopContender(model, cores, 1),
+    ...competitors.map((competitor) => httpContender(client, competitor, CONNECTIONS, 3 * ROWS)),
+  ];
+  const results = await takeTurns(contenders, { ...options, roundSeconds: Math.max(4, options.roundSeconds) });
+  const lonely = await compareLonely(context, model);
+  return {
+    name: 'resnet',
+    title: 'ResNet-18-like, 600 KB binary input',
+    method: [
+      `Throughput: ${cores} sessions of one thread each on both sides, ${CONNECTIONS} connections.`,
+      `Lonely request: one connection, closed loop, against one bare session of one thread, ${lonely.blocks} alternating blocks of ${BLOCK_REQUESTS}; the figure is the median over the blocks of the difference of the medians.`,
+    ],
+    tables: [
+      comparisonTable(results, 'Hotpath, binary'),
+      {
+        title: 'One lonely request',
+        columns: ['raw run p50 ms', 'Hotpath p50 ms', 'added ms'],
+        rows: [[formatNumber(lonely.rawMs), formatNumber(lonely.hotpathMs), formatNumber(lonely.addedMs)]],
+      },
+    ],
+    targets: [
+      ratioTarget(results, 'Hotpath, binary', rawLoopName, 0.95),
+      { what: 'added to one lonely request, p50', comparison: '<=', target: 0.5, unit: 'ms', measured: lonely.addedMs },
+    ],
+    data: { ...Object.fromEntries(results), lonely },
+  };
+}
+
+async function compareLonely({ options, client, hotpath }: BenchContext, model: BenchModel) {
+  const blocks = options.quick ? 10 : 40;
+  const raw = await RawLoop.start(model, 1, 1);
+  const server = await startHotpath(hotpath, ['--default-model', model.name]);
+  try {
+    const { target } = server;
+    const requests = hotpathRequests(model, 'binary', target);
+    const rawMs: number[] = [];
+    const hotpathMs: number[] = [];
+    for (let block = -2; block < blocks; block++) {
+      const { runMs } = await raw.run({ rows: BLOCK_REQUESTS });
+      const count = BLOCK_REQUESTS;
+      const report = await client.generator.run({ kind: 'closed', target, requests, connections: 1, count });
+      if (report.wrong > 0 || report.inTime < count) throw new Error(`A lonely request failed: ${report.firstWrong}`);
+      // The first blocks warm up.
+      if (block < 0) continue;
+      rawMs.push(median(runMs));
+      hotpathMs.push(report.latency.p50Ms);
+    }
+    const addedMs = median(hotpathMs.map((value, block) => value - rawMs[block]!));
+    return { blocks, rawMs: median(rawMs), hotpathMs: median(hotpathMs), addedMs };
+  } finally {
+    await Promise.all([raw.stop(), server.stop()]);
+  }
+}
