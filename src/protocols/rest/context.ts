@@ -3,6 +3,7 @@
 import { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import type { ModelView } from '../../core/types.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
+import { BodyPool } from './body-pool.ts';
 import type { RestDeps } from './deps.ts';
 import type { BodyLimits } from './read-body.ts';
 import type { SendContext } from './send.ts';
@@ -12,6 +13,7 @@ export class RestContext implements SendContext {
   readonly inFlight: InFlightLimiter;
   readonly compressMinBytes: number;
   readonly requestTimeoutMs: number;
+  readonly bodyPool = new BodyPool();
   readonly jsonLimits: BodyLimits;
   readonly binaryLimits: BodyLimits;
   /** Answers tell clients to close their connections; requests are still served. */
@@ -26,8 +28,9 @@ export class RestContext implements SendContext {
     const { compressMinBytes, requestTimeoutMs, maxJsonBytes, maxBodyBytes, maxDecompressionRatio } = deps.config;
     this.compressMinBytes = compressMinBytes;
     this.requestTimeoutMs = requestTimeoutMs;
-    this.jsonLimits = { maxBytes: maxJsonBytes, maxRatio: maxDecompressionRatio };
-    this.binaryLimits = { maxBytes: maxBodyBytes, maxRatio: maxDecompressionRatio };
+    const pool = this.bodyPool;
+    this.jsonLimits = { maxBytes: maxJsonBytes, maxRatio: maxDecompressionRatio, pool };
+    this.binaryLimits = { maxBytes: maxBodyBytes, maxRatio: maxDecompressionRatio, pool };
   }
 
   telemetryOf(model: ModelView): ModelTelemetry {

@@ -12,7 +12,7 @@ import { limitNames, type PayloadKind, type PredictBody } from './predict-body.t
 
 /** An octet-stream body: bytes, and the shape of the X-Tensor-Shape header when given. */
 export interface RawPayload {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly shape: readonly number[] | undefined;
 }
 

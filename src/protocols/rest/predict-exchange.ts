@@ -144,8 +144,14 @@ export class PredictExchange implements Abandonable, BodyReceiver {
     const call = new PredictCall(body, raw, deps.config);
     this.#call = call;
     deps.infer(call).then(
-      (answer) => this.#answer(call, answer),
-      (error: unknown) => this.fail(error),
+      (answer) => {
+        this.#answer(call, answer);
+        if (raw !== undefined) this.context.bodyPool.give(raw.bytes);
+      },
+      (error: unknown) => {
+        this.fail(error);
+        if (raw !== undefined) this.context.bodyPool.give(raw.bytes);
+      },
     );
   }
 

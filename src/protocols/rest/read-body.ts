@@ -6,12 +6,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HotpathError, toHotpathError } from '../../core/errors.ts';
+import type { BodyPool } from './body-pool.ts';
 import { type ChunkSink, pourInto } from './chunk-tap.ts';
 import { decoderFor, refuseBomb } from './decompress.ts';
 
 export interface BodyLimits {
   readonly maxBytes: number;
   readonly maxRatio: number;
+  readonly pool: BodyPool;
 }
 
 /** Who waits for the body. Exactly one of the two is called, once. */
@@ -44,21 +46,23 @@ export function readBody(
     return;
   }
   if (headers.expect !== undefined) response.writeContinue();
-  if (decoder === undefined) pourInto(request, new PlainBody(declared, limits.maxBytes, receiver));
+  if (decoder === undefined) pourInto(request, new PlainBody(declared, limits, receiver));
   else collectDecoded(request, decoder, limits, receiver);
 }
 
 class PlainBody implements ChunkSink {
   readonly #declared: number;
   readonly #maxBytes: number;
+  readonly #pool: BodyPool;
   #receiver: BodyReceiver | undefined;
   #whole: Buffer | undefined;
   #chunks: Buffer[] | undefined;
   #length = 0;
 
-  constructor(declared: number, maxBytes: number, receiver: BodyReceiver) {
+  constructor(declared: number, { maxBytes, pool }: BodyLimits, receiver: BodyReceiver) {
     this.#declared = declared;
     this.#maxBytes = maxBytes;
+    this.#pool = pool;
     this.#receiver = receiver;
   }
 
@@ -68,7 +72,7 @@ class PlainBody implements ChunkSink {
     if (start === 0 && this.#length === this.#declared) this.#whole = chunk;
     else if (this.#declared > 0 && this.#length <= this.#declared) {
       // Not zeroed: a body shorter than declared never ends well, so every byte is overwritten.
-      this.#whole ??= Buffer.allocUnsafeSlow(this.#declared);
+      this.#whole ??= this.#pool.take(this.#declared);
       chunk.copy(this.#whole, start);
     } else if (this.#length > this.#maxBytes) this.#refuse();
     else {
