@@ -1,10 +1,12 @@
 /** Writes what a run found: tables on the terminal, docs/benchmarks.md for people, bench/results.json for programs. */
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from './environment.ts';
 import type { BenchOptions } from './options.ts';
 import type { ScenarioResult, Table, Target } from './result.ts';
 import { formatNumber, verdict } from './result.ts';
+import { warmUpSeconds } from './rounds.ts';
 
 export function printScenario(result: ScenarioResult): void {
   console.log(`\n${result.title}`);
@@ -39,7 +41,7 @@ function toMarkdown(environment: Environment, options: BenchOptions, results: re
     '<!-- Written by `npm run bench`. Do not edit. -->',
     `Measured on ${options.date} with \`npm run bench\`. Absolute numbers belong to this machine; the ratios are what travels, because all servers took turns in the same run.`,
     markdownTable(environmentTable(environment)),
-    `Method: all servers of a scenario run at once and take turns in rotating order, ${options.rounds} rounds of ${options.roundSeconds} s after a warm-up; tables show medians, ratios are medians of the ratios within each round. State pinning: none; client and server share the cores; a round or overload step during which other work used more than 0.3 cores is repeated, at most twice, and the least disturbed one counts; start-up and lonely requests are not repeated. Before every round answers at the same concurrency (640, or 24 of the large model) are compared with the right answer of their own row, computed by a bare session.${options.quick ? ' **This was a quick run: a smoke test, not a result.**' : ''}`,
+    `Method: all servers of a scenario run at once and take turns in rotating order, ${options.rounds} rounds of ${options.roundSeconds} s (large model: 4 s) after a warm-up of ${warmUpSeconds} s under load; tables show medians, ratios are medians of the ratios within each round. State pinning: none; client and server share the cores; a round or overload step during which other work used more than 0.3 cores is repeated, at most twice, and the least disturbed one counts; start-up and lonely requests are not repeated. Before every round answers at the same concurrency (640, or 24 of the large model) are compared with the right answer of their own row, computed by a bare session.${options.quick ? ' **This was a quick run: a smoke test, not a result.**' : ''}`,
     '## Targets',
     markdownTable(
       targetTable(

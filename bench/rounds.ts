@@ -6,6 +6,9 @@ import { measureUndisturbed } from './machine-load.ts';
 import type { Measurement } from './measure.ts';
 import { median } from './stats.ts';
 
+/** Compilers of JavaScript and allocators settle within this; servers are judged warm. */
+export const warmUpSeconds = 6;
+
 /** A contender that runs. */
 export interface Entrant {
   /** @throws Error when an answer is wrong: a fast wrong server has no place in the table. */
@@ -40,7 +43,7 @@ export async function takeTurns(contenders: readonly Contender[], options: Round
     for (const { name, start } of contenders) entrants.push({ name, entrant: await start(), measured: [] });
     for (const { entrant } of entrants) {
       await entrant.verify();
-      await entrant.measure(2);
+      await entrant.measure(warmUpSeconds);
     }
     for (let round = 0; round < rounds; round++) {
       for (let turn = 0; turn < entrants.length; turn++) {
