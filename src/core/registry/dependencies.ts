@@ -3,12 +3,11 @@
  * as a factory, so that the registry knows of it only what it must: its status and how to drain it.
  */
 import type { Clock } from '../../ports/clock.ts';
-import type { Engine, EngineInstance } from '../../ports/engine.ts';
+import type { Engine } from '../../ports/engine.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { ModelSource } from '../../ports/model-source.ts';
-import type { ModelTelemetry, Telemetry } from '../../ports/telemetry.ts';
-import type { CostModel } from '../batching/cost-model.ts';
-import type { ModelView } from '../types.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { BatcherOptions } from '../batching/batcher.ts';
 
 /** The registry's side of a batcher; requests go through the rest of it, which the registry passes on untouched. */
 export interface ModelRunner {
@@ -24,19 +23,8 @@ export interface RunnerStatus {
   readonly sloInfeasible: boolean;
 }
 
-export interface RunnerOptions {
-  readonly model: ModelView;
-  readonly instances: readonly EngineInstance[];
-  readonly clock: Clock;
-  readonly telemetry: ModelTelemetry;
-  readonly cost: CostModel;
-  readonly batchable: boolean;
-  readonly maxBatchSize: number;
-  readonly maxDelayMs: number | undefined;
-  readonly sloMs: number;
-  readonly maxQueueRows: number;
-  readonly maxQueueBytes: number;
-}
+/** What the registry knows of a batcher to be made. */
+export type RunnerOptions = Omit<BatcherOptions, 'random'>;
 
 export interface RegistryDeps<R extends ModelRunner> {
   readonly source: ModelSource;
