@@ -5,6 +5,7 @@
 import type { WorkerLink } from './cli/worker-link.ts';
 import { HotpathError } from './core/errors.ts';
 import type { ModelCatalog } from './core/registry/catalog.ts';
+import { contentType } from './observability/exposition.ts';
 import type { LeveledLogger, LogLevel } from './observability/logging.ts';
 import { aggregate, type Metrics, type MetricsPage } from './observability/metrics.ts';
 
@@ -72,7 +73,6 @@ export function linkSiblings(
       ]);
       // A sibling that died or restarts right now is missing from this scrape, as any process would be.
       const others = replies.flatMap((reply) => (reply.ok ? [reply.value as typeof mine] : []));
-      const { contentType } = await metrics.exposition();
       return { contentType, body: await aggregate([mine, ...others]) };
     },
   };

@@ -5,9 +5,6 @@
 
 const exponentMask = 0x7c00;
 
-/** Largest finite value; numbers from 65520 on round to infinity. */
-export const float16Max = 65504;
-
 /** The 16-bit pattern nearest to `value`. NaN becomes the quiet NaN 0x7e00. */
 export function toFloat16Bits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
@@ -30,11 +27,6 @@ export function fromFloat16Bits(bits: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-/** True for infinities and NaN. */
-export function isFloat16NonFinite(bits: number): boolean {
-  return (bits & exponentMask) === exponentMask;
 }
 
 function roundToEven(value: number): number {

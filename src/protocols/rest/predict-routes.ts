@@ -9,6 +9,12 @@ const one: readonly PayloadKind[] = ['features', 'inputs'];
 const many: readonly PayloadKind[] = ['instances'];
 const any: readonly PayloadKind[] = ['inputs', 'features', 'instances'];
 
+/** The routes whose URL says nothing of the model. */
+const exact: ReadonlyMap<string, PredictTarget> = new Map([
+  ['/api/v1/predict', { kinds: one, batch: false, model: undefined, version: undefined }],
+  ['/api/v1/predict/batch', { kinds: many, batch: true, model: undefined, version: undefined }],
+]);
+
 export function addPredictRoutes(app: FastifyInstance, context: RestContext): void {
   const post = (url: string, targetOf: (request: FastifyRequest) => PredictTarget): void => {
     app.route({
@@ -26,19 +32,10 @@ export function addPredictRoutes(app: FastifyInstance, context: RestContext): vo
     const { model, version } = request.params as { model: string; version?: string };
     return { kinds: any, batch: false, model, version };
   };
-  post('/api/v1/predict', () => single);
-  post('/api/v1/predict/batch', () => batch);
+  for (const [url, target] of exact) post(url, () => target);
   post('/api/v1/models/:model/predict', named);
   post('/api/v1/models/:model/versions/:version/predict', named);
 }
-
-const single: PredictTarget = { kinds: one, batch: false, model: undefined, version: undefined };
-const batch: PredictTarget = { kinds: many, batch: true, model: undefined, version: undefined };
-
-const exact: ReadonlyMap<string | undefined, PredictTarget> = new Map([
-  ['/api/v1/predict', single],
-  ['/api/v1/predict/batch', batch],
-]);
 
 /**
  * The two busiest URLs, letter for letter, go straight to their exchange; everything else, their variants with a query
@@ -46,7 +43,7 @@ const exact: ReadonlyMap<string | undefined, PredictTarget> = new Map([
  */
 export function shortcutPredict(context: RestContext, next: RequestListener): RequestListener {
   return (request, response) => {
-    const target = request.method === 'POST' ? exact.get(request.url) : undefined;
+    const target = request.method === 'POST' ? exact.get(request.url ?? '') : undefined;
     if (target === undefined) next(request, response);
     else new PredictExchange(context, request, response, target).start();
   };
