@@ -68,7 +68,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 };
 
 /** Folders of a room that all its folders may import, although the room is `own` to itself; so may files directly in the room. */
-export const sharedFolders: readonly string[] = ['protocols/codecs'];
+export const sharedFolders: readonly string[] = ['protocols/codecs', 'protocols/oip'];
 
 /** Packages that only one folder may import. */
 export const ownedPackages: Readonly<Record<string, string>> = {
