@@ -2,7 +2,7 @@
  * Large batch answers as lines: one object per row, then one with count, model and timing. Written in pieces that wait for the
  * client to read, so a slow reader holds at most one piece of text.
  */
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import type { InferResponse } from '../../core/types.ts';
 import type { Interpretation } from '../../ports/handler.ts';
 import { nextTurn } from '../codecs/turns.ts';
@@ -13,7 +13,7 @@ const pieceLength = 64 * 1024;
 
 /** Writes all lines and ends the response; stops early when the client leaves. The header must be written already. */
 export async function writeLines(
-  response: ServerResponse,
+  response: Writable,
   answer: InferResponse,
   meaning: Interpretation,
   rows: number,
@@ -32,7 +32,7 @@ export async function writeLines(
   response.end(`${piece}{"count":${rows},${modelText(answer.model)},${timingText(answer.timing)}}\n`);
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: Writable): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       response.off('drain', settle);

@@ -3,7 +3,7 @@ import { invalidInput } from '../../core/errors.ts';
 import type { InferResponse } from '../../core/types.ts';
 import { bytesOf } from './answer-msgpack.ts';
 import { contentTypes } from './body-format.ts';
-import type { HeaderList } from './send.ts';
+import type { HeaderList } from './wire.ts';
 
 /** The first (or only requested) output. @throws INVALID_INPUT for strings. */
 export function rawOutput(response: InferResponse, headers: HeaderList): Uint8Array {

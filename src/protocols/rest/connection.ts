@@ -4,11 +4,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-
-export interface Abandonable {
-  /** The client has left: stop working for it. */
-  abandon(): void;
-}
+import type { Abandonable } from './wire.ts';
 
 const stateKey = Symbol('pending');
 

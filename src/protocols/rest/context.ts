@@ -3,10 +3,11 @@
 import { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import type { ModelView } from '../../core/types.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
+import type { BodyFormat } from './body-format.ts';
 import { BodyPool } from './body-pool.ts';
 import type { RestDeps } from './deps.ts';
-import type { BodyLimits } from './read-body.ts';
 import type { SendContext } from './send.ts';
+import type { BodyLimits } from './wire.ts';
 
 export class RestContext implements SendContext {
   readonly deps: RestDeps;
@@ -14,8 +15,8 @@ export class RestContext implements SendContext {
   readonly compressMinBytes: number;
   readonly requestTimeoutMs: number;
   readonly bodyPool = new BodyPool();
-  readonly jsonLimits: BodyLimits;
-  readonly binaryLimits: BodyLimits;
+  readonly #jsonLimits: BodyLimits;
+  readonly #binaryLimits: BodyLimits;
   /** Answers tell clients to close their connections; requests are still served. */
   draining = false;
   /** The listener is closed: predict requests on kept-alive connections are refused. */
@@ -29,8 +30,12 @@ export class RestContext implements SendContext {
     this.compressMinBytes = compressMinBytes;
     this.requestTimeoutMs = requestTimeoutMs;
     const pool = this.bodyPool;
-    this.jsonLimits = { maxBytes: maxJsonBytes, maxRatio: maxDecompressionRatio, pool };
-    this.binaryLimits = { maxBytes: maxBodyBytes, maxRatio: maxDecompressionRatio, pool };
+    this.#jsonLimits = { maxBytes: maxJsonBytes, maxRatio: maxDecompressionRatio, pool };
+    this.#binaryLimits = { maxBytes: maxBodyBytes, maxRatio: maxDecompressionRatio, pool };
+  }
+
+  limitsOf(format: BodyFormat | undefined): BodyLimits {
+    return format === 'json' ? this.#jsonLimits : this.#binaryLimits;
   }
 
   telemetryOf(model: ModelView): ModelTelemetry {

@@ -6,18 +6,21 @@ import type { Http2Session } from 'node:http2';
 import net from 'node:net';
 import type { Clock } from '../../ports/clock.ts';
 import type { NodeServer } from './http-server.ts';
+import type { Http1Lane } from './http1/lane.ts';
 
 /** A busy client sends its next request within this; an idle one is cut after it. */
 const idleGraceMs = 1000;
 
 export class Drain {
   readonly #server: NodeServer;
+  readonly #lane: Http1Lane | undefined;
   readonly #clock: Clock;
   readonly #sessions = new Set<Http2Session>();
   #closed: Promise<void> | undefined;
 
-  constructor(server: NodeServer, clock: Clock) {
+  constructor(server: NodeServer, lane: Http1Lane | undefined, clock: Clock) {
     this.#server = server;
+    this.#lane = lane;
     this.#clock = clock;
     server.on('session', (session: Http2Session) => {
       this.#sessions.add(session);
@@ -34,6 +37,7 @@ export class Drain {
   /** Cuts every connection. */
   destroy(): void {
     for (const session of this.#sessions) session.destroy();
+    this.#lane?.destroy();
     if ('closeAllConnections' in this.#server) this.#server.closeAllConnections();
   }
 
@@ -46,6 +50,7 @@ export class Drain {
     for (const session of this.#sessions) session.close();
     const timer = this.#clock.after(idleGraceMs, () => {
       onGraceOver();
+      this.#lane?.closeIdle();
       if ('closeIdleConnections' in server) server.closeIdleConnections();
     });
     await ended;

@@ -103,6 +103,9 @@ function readPem(setting: string, file: string): Buffer {
   }
 }
 
+/** What node reports of a request that did not arrive in time. */
+export const requestTimeout = Object.assign(new Error('request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+
 /** Answers bytes that are no HTTP, or that came too slowly, in the form of every other error; then closes. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   // A TLS error leaves nothing to answer through: the text would wait for the end of the handshake.

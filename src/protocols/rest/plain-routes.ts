@@ -1,12 +1,13 @@
 /** The small GET routes around the predictions: health, metrics, model metadata, documentation. None of them is hot. */
 import { createHash } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
 import { contentTypes } from './body-format.ts';
 import type { RestContext } from './context.ts';
-import { type HeaderList, send } from './send.ts';
+import { NodeWire } from './node-wire.ts';
+import { send } from './send.ts';
 import { sendError } from './send-error.ts';
+import type { HeaderList } from './wire.ts';
 
 interface Answer {
   readonly status?: number;
@@ -28,7 +29,7 @@ export function addPlainRoutes(app: FastifyInstance, context: RestContext): void
   const get = (url: string, answer: (request: FastifyRequest) => Answer | Promise<Answer>): void => {
     app.get(url, (request, reply) => {
       reply.hijack();
-      void respond(context, request, reply.raw, answer);
+      void respond(context, request, new NodeWire(request.raw, reply.raw, context.requestTimeoutMs), answer);
     });
   };
   get('/', () =>
@@ -74,14 +75,14 @@ export function addPlainRoutes(app: FastifyInstance, context: RestContext): void
 async function respond(
   context: RestContext,
   request: FastifyRequest,
-  response: ServerResponse,
+  wire: NodeWire,
   answer: (request: FastifyRequest) => Answer | Promise<Answer>,
 ): Promise<void> {
   try {
     const { status = 200, contentType = contentTypes.json, body, headers = [] } = await answer(request);
-    send(context, request.raw, response, status, contentType, body, headers);
+    send(context, wire, status, contentType, body, headers);
   } catch (error) {
-    const { code } = sendError(context, request.raw, response, error);
+    const { code } = sendError(context, wire, error);
     context.deps.telemetry.unroutedRequest('rest', code, 0);
   }
 }

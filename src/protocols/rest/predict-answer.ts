@@ -11,16 +11,16 @@ import { type AnswerFormat, answerFormatOf, contentTypes } from './body-format.t
 import { millisText, secondsText } from './duration-text.ts';
 import type { PredictCall } from './predict-call.ts';
 import type { PredictExchange } from './predict-exchange.ts';
-import { type HeaderList, pushCommonHeaders, send } from './send.ts';
-import { cutSlowReader } from './slow-reader.ts';
+import { finishHeaders, send } from './send.ts';
+import type { HeaderList, Wire } from './wire.ts';
 
 /** Encodes, sends and finishes. @throws whatever encoding finds impossible, before anything is sent. */
 export function sendAnswer(exchange: PredictExchange, call: PredictCall, answer: InferResponse): void {
-  const { context, request, response } = exchange;
+  const { context, wire } = exchange;
   const fallback = exchange.format === 'msgpack' ? 'msgpack' : 'json';
-  const format = answerFormatOf(request.headers.accept, fallback);
-  if (format === 'ndjson' && streams(exchange, call)) {
-    void streamLines(exchange, call, answer);
+  const format = answerFormatOf(wire.headers.accept, fallback);
+  if (format === 'ndjson' && wire.stream !== undefined && isLong(exchange, call)) {
+    void streamLines(exchange, wire.stream, call, answer);
     return;
   }
   const begun = context.deps.clock.now();
@@ -29,7 +29,7 @@ export function sendAnswer(exchange: PredictExchange, call: PredictCall, answer:
   const now = context.deps.clock.now();
   pushTiming(headers, answer.timing, exchange.parseMs, now - begun, now - exchange.startMs);
   const sent = format === 'ndjson' ? 'json' : format;
-  send(context, request, response, 200, contentTypes[sent], body, headers);
+  send(context, wire, 200, contentTypes[sent], body, headers);
   context.telemetryOf(answer.model).stages(answer.timing, now - begun);
   exchange.finish(now);
 }
@@ -88,21 +88,24 @@ function isBatch(exchange: PredictExchange, call: PredictCall): boolean {
   return call.kind === 'instances' || (call.kind === 'raw' && (call.rows !== 1 || exchange.target.batch));
 }
 
-function streams(exchange: PredictExchange, call: PredictCall): boolean {
+function isLong(exchange: PredictExchange, call: PredictCall): boolean {
   return isBatch(exchange, call) && call.rows > exchange.context.deps.config.ndjsonThresholdRows;
 }
 
-async function streamLines(exchange: PredictExchange, call: PredictCall, answer: InferResponse): Promise<void> {
-  const { context, request, response } = exchange;
+async function streamLines(
+  exchange: PredictExchange,
+  stream: NonNullable<Wire['stream']>,
+  call: PredictCall,
+  answer: InferResponse,
+): Promise<void> {
+  const { context, wire } = exchange;
   try {
     const meaning = interpret(exchange, call, answer);
     const begun = context.deps.clock.now();
     const headers: HeaderList = ['content-type', contentTypes.ndjson];
     pushTiming(headers, answer.timing, exchange.parseMs, 0, begun - exchange.startMs);
-    pushCommonHeaders(context, request, headers);
-    response.writeHead(200, headers);
-    cutSlowReader(request, response, context.requestTimeoutMs);
-    await writeLines(response, answer, meaning, call.rows);
+    finishHeaders(context, wire, headers);
+    await writeLines(stream(200, headers), answer, meaning, call.rows);
     context.telemetryOf(answer.model).stages(answer.timing, context.deps.clock.now() - begun);
     exchange.finish(context.deps.clock.now());
   } catch (error) {

@@ -3,23 +3,21 @@
  * out passes `#end`, which gives back the in-flight place exactly once. Callbacks instead of async functions: the hot path
  * has one promise, the core's.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ErrorCode, HotpathError, invalidInput } from '../../core/errors.ts';
 import type { InferResponse, ModelView } from '../../core/types.ts';
 import { readLongJson } from '../codecs/long-json.ts';
 import { readMsgpack } from '../codecs/msgpack-reader.ts';
 import { maxSmallJsonBytes, readJson } from '../codecs/read-json.ts';
 import { type BodyFormat, bodyFormatOf } from './body-format.ts';
-import { type Abandonable, track, untrack } from './connection.ts';
 import type { RestContext } from './context.ts';
 import { secondsText } from './duration-text.ts';
 import { sendAnswer } from './predict-answer.ts';
 import { type PayloadKind, type PredictBody, readPredictBody } from './predict-body.ts';
 import { PredictCall, type RawPayload } from './predict-call.ts';
 import { applyHeaders, rawBodyFields, rawShapeOf } from './predict-headers.ts';
-import { type BodyReceiver, readBody } from './read-body.ts';
 import { requestIdOf } from './request-id.ts';
 import { sendError } from './send-error.ts';
+import type { Abandonable, BodyReceiver, Wire } from './wire.ts';
 
 export interface PredictTarget {
   readonly kinds: readonly PayloadKind[];
@@ -31,8 +29,7 @@ export interface PredictTarget {
 
 export class PredictExchange implements Abandonable, BodyReceiver {
   readonly context: RestContext;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly wire: Wire;
   readonly target: PredictTarget;
   readonly startMs: number;
   format: BodyFormat = 'json';
@@ -43,10 +40,9 @@ export class PredictExchange implements Abandonable, BodyReceiver {
   #held = false;
   #gone = false;
 
-  constructor(context: RestContext, request: IncomingMessage, response: ServerResponse, target: PredictTarget) {
+  constructor(context: RestContext, wire: Wire, target: PredictTarget) {
     this.context = context;
-    this.request = request;
-    this.response = response;
+    this.wire = wire;
     this.target = target;
     this.startMs = context.deps.clock.now();
   }
@@ -58,25 +54,24 @@ export class PredictExchange implements Abandonable, BodyReceiver {
       this.fail(refusal);
       return;
     }
-    const { jsonLimits, binaryLimits } = this.context;
-    readBody(this.request, this.response, this.format === 'json' ? jsonLimits : binaryLimits, this);
+    this.wire.receive(this.context.limitsOf(this.format), this);
   }
 
-  /** The body has arrived whole; called by read-body.ts. */
+  /** The body has arrived whole; called by the wire. */
   onBody(body: Buffer): void {
     this.#parse(body);
   }
 
   #enter(): HotpathError | undefined {
-    const { context, request } = this;
+    const { context, wire } = this;
     if (context.closing) return new HotpathError('SHUTTING_DOWN', 'The server is stopping and takes no new work.');
-    const client = context.inFlight.countsClients ? (request.socket.remoteAddress ?? '') : '';
+    const client = context.inFlight.countsClients ? (wire.remoteAddress ?? '') : '';
     const refusal = context.inFlight.enter(client);
     if (refusal !== undefined) return refusal;
     this.#client = client;
     this.#held = true;
-    track(request, this);
-    const contentType = request.headers['content-type'];
+    wire.watch(this);
+    const contentType = wire.headers['content-type'];
     const format = bodyFormatOf(contentType);
     if (format === undefined) return unknownType(contentType);
     this.format = format;
@@ -95,7 +90,7 @@ export class PredictExchange implements Abandonable, BodyReceiver {
     if (this.#gone) return;
     const nowMs = this.context.deps.clock.now();
     const headers = ['x-process-time', secondsText(nowMs - this.startMs)];
-    this.#end(sendError(this.context, this.request, this.response, thrown, headers).code, nowMs);
+    this.#end(sendError(this.context, this.wire, thrown, headers).code, nowMs);
   }
 
   /** Called once the answer was handed to the socket. */
@@ -109,7 +104,7 @@ export class PredictExchange implements Abandonable, BodyReceiver {
     const begunMs = clock.now();
     try {
       if (this.format === 'raw') {
-        const { headers } = this.request;
+        const { headers } = this.wire;
         this.#infer(rawBodyFields(headers, config.maxInputs), { bytes: body, shape: rawShapeOf(headers) });
       } else if (this.format === 'json' && body.length > maxSmallJsonBytes) this.#parseLong(body, begunMs);
       else {
@@ -139,7 +134,7 @@ export class PredictExchange implements Abandonable, BodyReceiver {
 
   #infer(body: PredictBody, raw: RawPayload | undefined): void {
     const { deps } = this.context;
-    applyHeaders(body, this.request.headers);
+    applyHeaders(body, this.wire.headers);
     applyTarget(body, this.target);
     const call = new PredictCall(body, raw, deps.config);
     this.#call = call;
@@ -166,10 +161,10 @@ export class PredictExchange implements Abandonable, BodyReceiver {
 
   #end(code: 'OK' | ErrorCode, nowMs: number): void {
     this.#gone = true;
-    const { context, request } = this;
+    const { context } = this;
     const { deps } = context;
     if (this.#held) {
-      untrack(request, this);
+      this.wire.unwatch(this);
       context.inFlight.leave(this.#client);
     }
     const elapsedMs = nowMs - this.startMs;
@@ -196,10 +191,10 @@ function applyTarget(body: PredictBody, { model, version }: PredictTarget): void
 }
 
 function logSlow(exchange: PredictExchange, code: string, elapsedMs: number, view: ModelView | undefined): void {
-  const { headers } = exchange.request;
+  const { wire } = exchange;
   const fields = {
-    requestId: requestIdOf(exchange.request),
-    traceparent: headers.traceparent,
+    requestId: requestIdOf(wire),
+    traceparent: wire.headers.traceparent,
     model: view?.name,
     version: view?.version,
     code,

@@ -1,7 +1,7 @@
 /** The predict routes: each names what it takes and hands the raw request to a PredictExchange, which answers it. */
-import type { RequestListener } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RestContext } from './context.ts';
+import { NodeWire } from './node-wire.ts';
 import type { PayloadKind } from './predict-body.ts';
 import { PredictExchange, type PredictTarget } from './predict-exchange.ts';
 
@@ -23,30 +23,33 @@ export function addPredictRoutes(app: FastifyInstance, context: RestContext): vo
       // Before Fastify looks at the body: its content type parser costs 1 to 2 us of a request's 15.
       onRequest: (request, reply) => {
         reply.hijack();
-        new PredictExchange(context, request.raw, reply.raw, targetOf(request)).start();
+        const wire = new NodeWire(request.raw, reply.raw, context.requestTimeoutMs);
+        new PredictExchange(context, wire, targetOf(request)).start();
       },
       handler: unreachable,
     });
   };
-  const named = (request: FastifyRequest): PredictTarget => {
+  const fromParams = (request: FastifyRequest): PredictTarget => {
     const { model, version } = request.params as { model: string; version?: string };
-    return { kinds: any, batch: false, model, version };
+    return named(model, version);
   };
   for (const [url, target] of exact) post(url, () => target);
-  post('/api/v1/models/:model/predict', named);
-  post('/api/v1/models/:model/versions/:version/predict', named);
+  post('/api/v1/models/:model/predict', fromParams);
+  post('/api/v1/models/:model/versions/:version/predict', fromParams);
 }
 
-/**
- * The two busiest URLs, letter for letter, go straight to their exchange; everything else, their variants with a query
- * included, takes Fastify's way to the same place.
- */
-export function shortcutPredict(context: RestContext, next: RequestListener): RequestListener {
-  return (request, response) => {
-    const target = request.method === 'POST' ? exact.get(request.url ?? '') : undefined;
-    if (target === undefined) next(request, response);
-    else new PredictExchange(context, request, response, target).start();
-  };
+const namedPath = /^\/api\/v1\/models\/([^/]{1,200})(?:\/versions\/([^/]{1,200}))?\/predict$/;
+
+/** What the routes above make of a path without escapes or query; for the lane, which has no router. */
+export function predictTargetOf(path: string): PredictTarget | undefined {
+  const target = exact.get(path);
+  if (target !== undefined) return target;
+  const match = namedPath.exec(path);
+  return match === null ? undefined : named(match[1]!, match[2]);
+}
+
+function named(model: string, version: string | undefined): PredictTarget {
+  return { kinds: any, batch: false, model, version };
 }
 
 /** Fastify wants a handler; the hook above has answered already. */

@@ -7,20 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HotpathError, toHotpathError } from '../../core/errors.ts';
 import type { BodyPool } from './body-pool.ts';
-import { type ChunkSink, pourInto } from './chunk-tap.ts';
 import { decoderFor, refuseBomb } from './decompress.ts';
-
-export interface BodyLimits {
-  readonly maxBytes: number;
-  readonly maxRatio: number;
-  readonly pool: BodyPool;
-}
-
-/** Who waits for the body. Exactly one of the two is called, once. */
-export interface BodyReceiver {
-  onBody(body: Buffer): void;
-  fail(error: HotpathError): void;
-}
+import type { BodyLimits, BodyReceiver } from './wire.ts';
 
 const empty = Buffer.alloc(0);
 
@@ -46,11 +34,12 @@ export function readBody(
     return;
   }
   if (headers.expect !== undefined) response.writeContinue();
-  if (decoder === undefined) pourInto(request, new PlainBody(declared, limits, receiver));
+  if (decoder === undefined) collectPlain(request, new PlainBody(declared, limits, receiver));
   else collectDecoded(request, decoder, limits, receiver);
 }
 
-class PlainBody implements ChunkSink {
+/** Collects what is added, then hands it over at `end`. `declared` is the Content-Length, -1 when there is none. */
+export class PlainBody {
   readonly #declared: number;
   readonly #maxBytes: number;
   readonly #pool: BodyPool;
@@ -94,6 +83,11 @@ class PlainBody implements ChunkSink {
     this.#receiver?.fail(tooLarge(this.#maxBytes));
     this.#receiver = undefined;
   }
+}
+
+function collectPlain(request: IncomingMessage, body: PlainBody): void {
+  request.on('data', (chunk: Buffer) => body.add(chunk));
+  request.on('end', () => body.end());
 }
 
 function collectDecoded(request: IncomingMessage, decoder: Duplex, limits: BodyLimits, receiver: BodyReceiver): void {

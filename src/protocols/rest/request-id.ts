@@ -1,6 +1,6 @@
 /** X-Request-Id: taken over from the client when sane, else made here; echoed in every answer and written to the log. */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { Wire } from './wire.ts';
 
 const sane = /^[A-Za-z0-9._-]{1,128}$/;
 
@@ -8,16 +8,12 @@ const sane = /^[A-Za-z0-9._-]{1,128}$/;
 const prefix = `${randomBytes(6).toString('hex')}-`;
 let counter = 0;
 
-const idKey = Symbol('request id');
-
 /** The id of a request: the client's if it is 1 to 128 characters of `A-Za-z0-9._-`, else one made on the first call. */
-export function requestIdOf(request: IncomingMessage & { [idKey]?: string }): string {
-  const known = request[idKey];
-  if (known !== undefined) return known;
-  const header = request.headers['x-request-id'];
-  const id = typeof header === 'string' && sane.test(header) ? header : nextId();
-  request[idKey] = id;
-  return id;
+export function requestIdOf(wire: Wire): string {
+  if (wire.id !== undefined) return wire.id;
+  const header = wire.headers['x-request-id'];
+  wire.id = typeof header === 'string' && sane.test(header) ? header : nextId();
+  return wire.id;
 }
 
 function nextId(): string {

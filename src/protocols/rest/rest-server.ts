@@ -2,16 +2,21 @@
  * The native REST API: Fastify for routing and plugins over a node server with our limits. Made by the composition root, which
  * calls listen, then startDraining, close (finishes what was accepted) and, if that takes too long, destroy.
  */
+import type http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { fromFramework } from '../framework-errors.ts';
 import { notFound } from '../http-errors.ts';
+import { bodyFormatOf } from './body-format.ts';
 import { RestContext } from './context.ts';
 import type { RestDeps } from './deps.ts';
 import { Drain } from './drain.ts';
-import { answerClientError, createNodeServer, type NodeServer } from './http-server.ts';
+import { answerClientError, createNodeServer, type NodeServer, requestTimeout } from './http-server.ts';
+import { Http1Lane } from './http1/lane.ts';
+import { NodeWire } from './node-wire.ts';
 import { addPlainRoutes } from './plain-routes.ts';
-import { addPredictRoutes, shortcutPredict } from './predict-routes.ts';
+import { PredictExchange } from './predict-exchange.ts';
+import { addPredictRoutes, predictTargetOf } from './predict-routes.ts';
 import { sendError } from './send-error.ts';
 
 export interface RestServer {
@@ -31,7 +36,8 @@ export function createRestServer(deps: RestDeps): RestServer {
   const { config, clock } = deps;
   const context = new RestContext(deps);
   const { app, server } = createApp(context);
-  const drain = new Drain(server, clock);
+  const lane = createLane(context, server);
+  const drain = new Drain(server, lane, clock);
   return {
     app,
     async listen() {
@@ -69,10 +75,10 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       reply.hijack();
-      sendError(context, request.raw, reply.raw, fromFramework(error));
+      sendError(context, wireOf(request, reply, context), fromFramework(error));
     },
     serverFactory: (handler) => {
-      server = createNodeServer(context.deps.config, shortcutPredict(context, handler), context.deps.clock);
+      server = createNodeServer(context.deps.config, handler, context.deps.clock);
       return server as never;
     },
   });
@@ -82,16 +88,35 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
     const startMs = context.deps.clock.now();
-    const { code } = sendError(context, request.raw, reply.raw, notFound(request.method, request.url));
+    const { code } = sendError(context, wireOf(request, reply, context), notFound(request.method, request.url));
     context.deps.telemetry.unroutedRequest('rest', code, context.deps.clock.now() - startMs);
   });
   app.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    sendError(context, request.raw, reply.raw, fromFramework(error));
+    sendError(context, wireOf(request, reply, context), fromFramework(error));
   });
   addPredictRoutes(app as unknown as FastifyInstance, context);
   addPlainRoutes(app as unknown as FastifyInstance, context);
   return { app: app as unknown as FastifyInstance, server };
+}
+
+/** Undefined where HTTP/2 may be spoken: its connections are node's from the first byte. */
+function createLane(context: RestContext, server: NodeServer): Http1Lane | undefined {
+  const { config, clock } = context.deps;
+  if (config.http2 !== 'off') return undefined;
+  return new Http1Lane(server as http.Server, config.tlsCert !== '', clock, {
+    headersTimeoutMs: config.headersTimeoutMs,
+    requestTimeoutMs: config.requestTimeoutMs,
+    keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+    targetOf: predictTargetOf,
+    maxBytesOf: (contentType) => context.limitsOf(bodyFormatOf(contentType)).maxBytes,
+    start: (wire, target) => new PredictExchange(context, wire, target).start(),
+    refuseSilent: (socket) => answerClientError(requestTimeout, socket),
+  });
+}
+
+function wireOf(request: FastifyRequest, reply: FastifyReply, context: RestContext): NodeWire {
+  return new NodeWire(request.raw, reply.raw, context.requestTimeoutMs);
 }
 
 function urlOf({ address, port, family }: AddressInfo, secure: boolean): string {
