@@ -8,6 +8,7 @@ import type { ModelView } from '../../core/types.ts';
 import { pluralOf, wrongLeaf } from './leaf-errors.ts';
 import { fillLeaves } from './leaf-fill.ts';
 import { NestedTarget, shapeOf } from './nested-fill.ts';
+import { fillNumbers, type NumberRow } from './number-row.ts';
 import { fitsShape, planRow, type RowPlan, solveShape } from './row-plan.ts';
 import { describeValue, listNames, quote } from './value-text.ts';
 
@@ -24,6 +25,16 @@ export function readFeatures(value: unknown, model: ModelView): Tensor[] {
     if (!Object.hasOwn(row, spec.name)) throw missingInput(field, spec.name);
     return readRow(field, row[spec.name], planRow(spec, model.batchable), model);
   });
+}
+
+/** The fast way for one flat row of floats; undefined when it is not just that, and then the parsed body is to be read. */
+export function readNumberRow(row: NumberRow, model: ModelView): Tensor | undefined {
+  const { inputs } = model.signature;
+  const plan = inputs.length === 1 ? planRow(inputs[0]!, model.batchable) : undefined;
+  const datatype = plan?.spec.datatype;
+  if (plan === undefined || plan.rowCount < 1 || (datatype !== 'float32' && datatype !== 'float64')) return undefined;
+  const data = datatype === 'float32' ? new Float32Array(plan.rowCount) : new Float64Array(plan.rowCount);
+  return fillNumbers(row, data) ? { datatype, shape: plan.oneRow, data } : undefined;
 }
 
 /** Rows as tensors with a leading axis of their number. @throws INVALID_INPUT. */

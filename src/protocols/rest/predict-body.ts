@@ -74,10 +74,10 @@ export function readPredictBody(value: unknown, kinds: readonly PayloadKind[], m
   return body;
 }
 
-export function emptyBody(kind: PayloadKind): PredictBody {
+export function emptyBody(kind: PayloadKind, payload?: unknown): PredictBody {
   return {
     kind,
-    payload: undefined,
+    payload,
     model: undefined,
     version: undefined,
     outputs: undefined,

@@ -5,9 +5,11 @@
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { CancelToken, type InferCall, type ModelView, type Priority } from '../../core/types.ts';
+import { NumberRow } from '../codecs/number-row.ts';
 import { readRawTensor } from '../codecs/raw-tensor.ts';
 import { readInputs, readShape } from '../codecs/read-inputs.ts';
-import { readFeatures, readInstances } from '../codecs/read-row.ts';
+import { readJson } from '../codecs/read-json.ts';
+import { readFeatures, readInstances, readNumberRow } from '../codecs/read-row.ts';
 import { limitNames, type PayloadKind, type PredictBody } from './predict-body.ts';
 
 /** An octet-stream body: bytes, and the shape of the X-Tensor-Shape header when given. */
@@ -20,6 +22,7 @@ export interface RawPayload {
 export interface CallLimits {
   readonly maxDims: number;
   readonly maxInputs: number;
+  readonly maxJsonDepth: number;
 }
 
 export class PredictCall implements InferCall {
@@ -55,10 +58,15 @@ export class PredictCall implements InferCall {
   /** An own property, so that it may be passed around without its object. */
   readonly decode = (model: ModelView): readonly Tensor[] => {
     this.view = model;
-    const payload = this.#payload;
+    let payload = this.#payload;
     // The parsed body must not stay alive while the request waits in the queue.
     this.#payload = undefined;
     checkOutputs(this.outputs, model);
+    if (payload instanceof NumberRow) {
+      const tensor = readNumberRow(payload, model);
+      if (tensor !== undefined) return [tensor];
+      payload = (readJson(payload.body, this.#limits.maxJsonDepth) as { features: unknown }).features;
+    }
     if (this.kind === 'features') {
       const tensors = readFeatures(payload, model);
       // Afterwards, so that an unknown name is named; it has ended the reading at once.

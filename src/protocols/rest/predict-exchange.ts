@@ -7,12 +7,13 @@ import { type ErrorCode, HotpathError, invalidInput } from '../../core/errors.ts
 import type { InferResponse, ModelView } from '../../core/types.ts';
 import { readLongJson } from '../codecs/long-json.ts';
 import { readMsgpack } from '../codecs/msgpack-reader.ts';
+import { numberRowOf } from '../codecs/number-row.ts';
 import { maxSmallJsonBytes, readJson } from '../codecs/read-json.ts';
 import { type BodyFormat, bodyFormatOf } from './body-format.ts';
 import type { RestContext } from './context.ts';
 import { secondsText } from './duration-text.ts';
 import { sendAnswer } from './predict-answer.ts';
-import { type PayloadKind, type PredictBody, readPredictBody } from './predict-body.ts';
+import { emptyBody, type PayloadKind, type PredictBody, readPredictBody } from './predict-body.ts';
 import { PredictCall, type RawPayload } from './predict-call.ts';
 import { applyHeaders, rawBodyFields, rawShapeOf } from './predict-headers.ts';
 import { requestIdOf } from './request-id.ts';
@@ -109,7 +110,10 @@ export class PredictExchange implements Abandonable, BodyReceiver {
       } else if (this.format === 'json' && body.length > maxSmallJsonBytes) this.#parseLong(body, begunMs);
       else {
         const { maxJsonDepth } = config;
-        this.#take(this.format === 'json' ? readJson(body, maxJsonDepth) : readMsgpack(body, maxJsonDepth), begunMs);
+        const row = this.format === 'json' && this.target.kinds.includes('features') ? numberRowOf(body) : undefined;
+        if (row !== undefined) this.#infer(emptyBody('features', row), undefined);
+        else
+          this.#take(this.format === 'json' ? readJson(body, maxJsonDepth) : readMsgpack(body, maxJsonDepth), begunMs);
       }
     } catch (error) {
       this.fail(error);
