@@ -55,19 +55,27 @@ export class PlainBody {
     this.#receiver = receiver;
   }
 
-  add(chunk: Buffer): void {
+  /** True when the chunk itself is kept: nobody may change or free its memory. */
+  add(chunk: Buffer): boolean {
     const start = this.#length;
     this.#length += chunk.length;
-    if (start === 0 && this.#length === this.#declared) this.#whole = chunk;
-    else if (this.#declared > 0 && this.#length <= this.#declared) {
+    if (start === 0 && this.#length === this.#declared) {
+      this.#whole = chunk;
+      return true;
+    }
+    if (this.#declared > 0 && this.#length <= this.#declared) {
       // Not zeroed: a body shorter than declared never ends well, so every byte is overwritten.
       this.#whole ??= this.#pool.take(this.#declared);
       chunk.copy(this.#whole, start);
-    } else if (this.#length > this.#maxBytes) this.#refuse();
-    else {
-      this.#chunks ??= [];
-      this.#chunks.push(chunk);
+      return false;
     }
+    if (this.#length > this.#maxBytes) {
+      this.#refuse();
+      return false;
+    }
+    this.#chunks ??= [];
+    this.#chunks.push(chunk);
+    return true;
   }
 
   end(): void {

@@ -185,8 +185,10 @@ export class LaneConnection {
   #takeBody(chunk: Buffer): Buffer {
     const part = chunk.length > this.#bodyLeft ? chunk.subarray(0, this.#bodyLeft) : chunk;
     this.#bodyLeft -= part.length;
+    const rest = part === chunk ? nothing : chunk.subarray(part.length);
+    // Last, as it may free the chunk.
     this.#wire?.addToBody(part, this.#bodyLeft);
-    return chunk.subarray(part.length);
+    return rest;
   }
 
   #keep(chunk: Buffer): void {

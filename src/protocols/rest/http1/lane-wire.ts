@@ -6,6 +6,19 @@ import type { Abandonable, BodyLimits, BodyReceiver, HeaderList, Wire } from '..
 import type { LaneConnection } from './lane-connection.ts';
 import type { RequestHead } from './request-head.ts';
 
+/** Smaller ones are cheap to collect. */
+const minReleasedBytes = 16 * 1024;
+
+/**
+ * Frees the memory of a socket's chunk whose bytes were copied, instead of leaving it to the garbage collector: ten chunks of
+ * 64 KiB for each image drive it into full collections, a quarter of the main thread's time.
+ */
+function releaseChunk({ buffer, byteOffset, byteLength }: Buffer): void {
+  // Otherwise the next request's bytes stand behind.
+  const isLast = byteOffset + byteLength === buffer.byteLength;
+  if (isLast && buffer.byteLength >= minReleasedBytes && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 export class LaneWire implements Wire {
   readonly #connection: LaneConnection;
   readonly #head: RequestHead;
@@ -54,14 +67,18 @@ export class LaneWire implements Wire {
       return;
     }
     this.#body = new PlainBody(this.#head.contentLength, limits, receiver);
-    if (begin.length > 0) this.#body.add(begin);
+    if (begin.length > 0) this.#add(this.#body, begin);
   }
 
   /** The next part of the body, and how much is left after it. */
   addToBody(part: Buffer, left: number): void {
     this.#bodyLeft = left;
-    this.#body?.add(part);
+    if (this.#body !== undefined) this.#add(this.#body, part);
     if (left === 0) this.#body?.end();
+  }
+
+  #add(body: PlainBody, part: Buffer): void {
+    if (!body.add(part)) releaseChunk(part);
   }
 
   watch(item: Abandonable): void {
