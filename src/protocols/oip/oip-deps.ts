@@ -1,0 +1,34 @@
+/** What the protocol's routes need from outside; the composition root fills it. Types only. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from '../../ports/logger.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import type { LogLevel } from './log-settings.ts';
+import type { ModelLookup } from './model-lookup.ts';
+import type { OipTarget } from './read-json-request.ts';
+import type { LoadRequest } from './repository.ts';
+import type { ControlMode } from './server-metadata.ts';
+import type { ModelStatisticsSource } from './statistics.ts';
+
+export interface OipDeps extends ModelLookup {
+  readonly version: string;
+  /** Extensions beyond those built in, such as `sequence`. @default none */
+  readonly extensions?: readonly string[];
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly health: () => { readonly state: 'starting' | 'ready' | 'draining' };
+  readonly statistics: ModelStatisticsSource;
+  /** Whether clients of this port may load, unload and change settings. */
+  readonly control: ControlMode;
+  /** Carries out loads that bring a config or files. Absent: they are refused as UNSUPPORTED. */
+  readonly loadOverride?: (request: LoadRequest) => Promise<void>;
+  readonly logLevel: () => LogLevel;
+  /** In this process and its siblings. */
+  readonly setLogLevel: (level: LogLevel) => Promise<void>;
+  readonly limits: {
+    readonly maxJsonDepth: number;
+    /** Of a load with files; all other bodies here are small. */
+    readonly maxBodyBytes: number;
+  };
+  /** Takes over a request to `infer` before its body is read: hijacks the reply and answers. */
+  readonly exchange: (request: FastifyRequest, reply: FastifyReply, target: OipTarget) => void;
+}

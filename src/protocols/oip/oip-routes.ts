@@ -1,0 +1,181 @@
+/**
+ * The REST routes of the Open Inference Protocol under /v2. Inference goes to the hot exchange it is given; everything else is
+ * cold and answered here. Made once by the REST server. Errors are `{"error": "<sentence>"}` with the protocol's statuses.
+ */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { HotpathError } from '../../core/errors.ts';
+import { fromFramework } from '../framework-errors.ts';
+import { isFailure, notFound } from '../http-errors.ts';
+import { changeLogSettings, loadModel, requireControl, unloadModel } from './control.ts';
+import { errorAnswer } from './errors.ts';
+import { type JsonObject, takeJsonBodies } from './json-body.ts';
+import { logSettings } from './log-settings.ts';
+import { modelMetadata } from './metadata.ts';
+import { modelConfig } from './model-config.ts';
+import { loadedStatus, versionsOf, warmStatus } from './model-lookup.ts';
+import type { OipDeps } from './oip-deps.ts';
+import { readIndexRequest, readLoadRequest, readUnloadRequest, repositoryIndex } from './repository.ts';
+import { serverMetadata } from './server-metadata.ts';
+import { type ModelStats, modelStats } from './statistics.ts';
+import { changedTrace, traceSettings } from './trace-settings.ts';
+
+interface Params {
+  readonly model: string;
+  readonly version?: string;
+}
+
+/** Settings and index requests; a load may bring files and has the server's limit. */
+const smallBodyBytes = 64 * 1024;
+
+const modelPaths = ['/models/:model', '/models/:model/versions/:version'];
+
+export function addOipRoutes(app: FastifyInstance, deps: OipDeps): void {
+  app.register(
+    (scope, _options, done) => {
+      takeJsonBodies(scope, deps.limits.maxJsonDepth);
+      scope.setErrorHandler((thrown, _request, reply) => sendError(deps, reply, ofFramework(thrown)));
+      scope.setNotFoundHandler((request, reply) => sendError(deps, reply, notFound(request.method, request.url)));
+      addServerRoutes(scope, deps);
+      addModelRoutes(scope, deps);
+      addStatisticsRoutes(scope, deps);
+      addRepositoryRoutes(scope, deps);
+      addSettingRoutes(scope, deps);
+      addInferRoutes(scope, deps);
+      done();
+    },
+    { prefix: '/v2' },
+  );
+}
+
+function addServerRoutes(scope: FastifyInstance, deps: OipDeps): void {
+  const { version, control, extensions, health } = deps;
+  scope.get('/', (_request, reply) => sendJson(reply, serverMetadata(version, control, extensions)));
+  scope.get('/health/live', (_request, reply) => sendJson(reply.header('cache-control', 'no-store'), { live: true }));
+  // The specification's page has `live` in this body as well; clients look at the status.
+  scope.get('/health/ready', (_request, reply) => {
+    const ready = health().state === 'ready';
+    return sendJson(reply.header('cache-control', 'no-store').status(ready ? 200 : 503), { live: true, ready });
+  });
+}
+
+function addModelRoutes(scope: FastifyInstance, deps: OipDeps): void {
+  for (const path of modelPaths) {
+    scope.get<{ Params: Params }>(path, async ({ params: { model, version } }, reply) => {
+      const status = await loadedStatus(deps, model, version);
+      return sendJson(reply, modelMetadata(status, await versionsOf(deps.catalog, model)));
+    });
+    scope.get<{ Params: Params }>(`${path}/config`, async ({ params: { model, version } }, reply) => {
+      const status = await loadedStatus(deps, model, version);
+      return sendJson(reply, modelConfig(status, await versionsOf(deps.catalog, model)));
+    });
+    scope.get<{ Params: Params }>(`${path}/ready`, async ({ params: { model, version } }, reply) => {
+      const { name, state } = await warmStatus(deps, model, version);
+      const ready = state === 'ready';
+      return sendJson(reply.header('cache-control', 'no-store').status(ready ? 200 : 503), { name, ready });
+    });
+  }
+}
+
+function addStatisticsRoutes(scope: FastifyInstance, { catalog, statistics }: OipDeps): void {
+  const send = (reply: FastifyReply, stats: readonly ModelStats[]) => sendJson(reply, { model_stats: stats });
+  // Without a name: what is or was loaded. With one: every version, loaded or not.
+  scope.get('/models/stats', (_request, reply) =>
+    send(
+      reply,
+      catalog.snapshot().map((status) => modelStats(status, statistics)),
+    ),
+  );
+  scope.get<{ Params: Params }>('/models/:model/stats', async ({ params: { model } }, reply) => {
+    await catalog.describe(model);
+    return send(
+      reply,
+      (await versionsOf(catalog, model)).map((status) => modelStats(status, statistics)),
+    );
+  });
+  scope.get<{ Params: Params }>('/models/:model/versions/:version/stats', async ({ params }, reply) =>
+    send(reply, [modelStats(await catalog.describe(params.model, params.version), statistics)]),
+  );
+}
+
+function addRepositoryRoutes(scope: FastifyInstance, deps: OipDeps): void {
+  const small = { bodyLimit: smallBodyBytes };
+  scope.post<{ Body: JsonObject }>('/repository/index', small, async ({ body }, reply) => {
+    const { ready } = readIndexRequest(body);
+    return sendJson(reply, repositoryIndex(await deps.catalog.list(), ready));
+  });
+  scope.post<{ Params: Params; Body: JsonObject }>(
+    '/repository/models/:model/load',
+    { bodyLimit: deps.limits.maxBodyBytes, onRequest: async () => requireControl(deps.control) },
+    async ({ params, body }, reply) => {
+      await loadModel(deps, readLoadRequest(params.model, body));
+      return sendJson(reply, undefined);
+    },
+  );
+  scope.post<{ Params: Params; Body: JsonObject }>(
+    '/repository/models/:model/unload',
+    small,
+    async ({ params, body }, reply) => {
+      await unloadModel(deps, readUnloadRequest(params.model, body));
+      return sendJson(reply, undefined);
+    },
+  );
+}
+
+function addSettingRoutes(scope: FastifyInstance, deps: OipDeps): void {
+  const small = { bodyLimit: smallBodyBytes };
+  scope.get('/logging', (_request, reply) => sendJson(reply, logSettings(deps.logLevel())));
+  scope.post<{ Body: JsonObject }>('/logging', small, async ({ body }, reply) =>
+    sendJson(reply, await changeLogSettings(deps, body)),
+  );
+  scope.get('/trace/setting', (_request, reply) => sendJson(reply, traceSettings));
+  scope.post<{ Body: JsonObject }>('/trace/setting', small, ({ body }, reply) => sendJson(reply, changedTrace(body)));
+  const ofModel = '/models/:model/trace/setting';
+  scope.get<{ Params: Params }>(ofModel, async ({ params }, reply) => {
+    await deps.catalog.describe(params.model);
+    return sendJson(reply, traceSettings);
+  });
+  scope.post<{ Params: Params; Body: JsonObject }>(ofModel, small, async ({ params, body }, reply) => {
+    await deps.catalog.describe(params.model);
+    return sendJson(reply, changedTrace(body));
+  });
+}
+
+function addInferRoutes(scope: FastifyInstance, deps: OipDeps): void {
+  for (const path of modelPaths) {
+    scope.route({
+      method: 'POST',
+      url: `${path}/infer`,
+      // Before Fastify looks at the body; the exchange hijacks the reply.
+      onRequest: (request, reply) => {
+        const { model, version } = request.params as Params;
+        deps.exchange(request, reply, { model, version });
+      },
+      handler: () => {},
+    });
+  }
+}
+
+/** Undefined: an empty body, as Triton answers a load. */
+function sendJson(reply: FastifyReply, value: object | undefined): FastifyReply {
+  return sendText(reply, value === undefined ? '' : JSON.stringify(value));
+}
+
+function sendError(deps: OipDeps, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const { error, status, body, retryAfterSeconds } = errorAnswer(thrown);
+  if (isFailure(error.code)) deps.logger.error({ code: error.code, err: error.cause ?? error }, 'request failed');
+  deps.telemetry.unroutedRequest('oip-rest', error.code, 0);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  return sendText(reply.status(status), body);
+}
+
+/** As bytes: to text Fastify adds a charset, which JSON does not have and strict clients compare. */
+function sendText(reply: FastifyReply, text: string): FastifyReply {
+  return reply.header('content-type', 'application/json').send(Buffer.from(text));
+}
+
+function ofFramework(thrown: unknown): HotpathError {
+  if ((thrown as { statusCode?: number }).statusCode === 413) {
+    return new HotpathError('PAYLOAD_TOO_LARGE', 'The body is larger than this call takes.');
+  }
+  return fromFramework(thrown);
+}
