@@ -24,6 +24,7 @@ import { createRestServer } from './protocols/rest/rest-server.ts';
 import { registryOptions } from './server-budget.ts';
 import { describeHealth } from './server-health.ts';
 import { linkSiblings } from './server-siblings.ts';
+import { createTritonReader } from './server-triton.ts';
 
 /** What tests may put in the place of the real thing. */
 export interface ServerHooks {
@@ -57,7 +58,12 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
           onRestart: (cause, model) => telemetry.forModel(model.name, model.version).workerRestarted(cause),
           onWorkerStart: hooks.onEngineThread,
         });
-  const source = new FilesystemModelSource({ root: resolve(config.models), parseConfig: parseModelConfig, clock });
+  const source = new FilesystemModelSource({
+    root: resolve(config.models),
+    parseConfig: parseModelConfig,
+    triton: createTritonReader(logger),
+    clock,
+  });
   const registry: ModelRegistry<Batcher> = new ModelRegistry<Batcher>(
     {
       source,

@@ -1,5 +1,6 @@
 /** Where models lie. Adapter: adapters/filesystem. A source only finds and describes; it never runs anything. */
 import type { ExecutionProvider } from './engine.ts';
+import type { TritonModelConfig } from './triton-config.ts';
 
 /** Contents of `model.json`, every field optional; checked by config/model-config.ts. See docs/reference/model-config.md. */
 export interface ModelConfig {
@@ -41,8 +42,14 @@ export interface ModelEntry {
   /** Ascending by number. */
   readonly versions: readonly ModelFile[];
   readonly config: ModelConfig;
-  /** Set when model.json is unreadable or wrong: the model is `failed` with this sentence. */
+  /** Set when model.json or config.pbtxt is unreadable or wrong: the model is `failed` with this sentence. */
   readonly configError?: string | undefined;
+  /** What a `config.pbtxt` declares beyond `config`; undefined for a model with model.json or without any file. */
+  readonly triton?: TritonModelConfig | undefined;
+  /** Sentences about fields of the config.pbtxt that have no effect here, or another one than in Triton. */
+  readonly notes?: readonly string[] | undefined;
+  /** Class names per output, from the label files that `triton` names. */
+  readonly outputLabels?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 export interface ModelSource {

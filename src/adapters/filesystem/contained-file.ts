@@ -1,6 +1,6 @@
 /**
  * Looks at one path below the repository root and says whether it may be opened: symlinks are followed, but what they lead
- * to must lie inside the root and be a regular file. Called for every model.onnx and model.json. It never opens anything,
+ * to must lie inside the root and be a regular file. Called for every file of a model. It never opens anything,
  * so a FIFO cannot block it.
  */
 import type { BigIntStats } from 'node:fs';

@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isModelName, isVersion, namesIn } from './model-folder.ts';
+import { tritonConfigName } from './triton-folder.ts';
 
 export interface Look {
   /** Identity of the root folder itself, '' while it is missing: a new one needs a new watch. */
@@ -22,11 +23,16 @@ export async function lookAt(root: string): Promise<Look> {
   return { root: await identityOf(root), models };
 }
 
-/** All files of a version count, so that a change of external data beside the model is a change of the model. */
+/**
+ * All files of a version count, so that a change of external data beside the model is a change of the model. Beside a
+ * config.pbtxt any file may hold labels.
+ */
 async function fingerprintModel(folder: string): Promise<string> {
   const paths: string[] = [];
-  for (const name of (await namesIn(folder)).sort()) {
-    if (name === 'model.json') paths.push(name);
+  const names = (await namesIn(folder)).sort();
+  const foreign = names.includes(tritonConfigName);
+  for (const name of names) {
+    if (name === 'model.json' || (foreign && !isVersion(name))) paths.push(name);
     if (!isVersion(name)) continue;
     for (const file of (await namesIn(join(folder, name))).sort()) paths.push(join(name, file));
   }

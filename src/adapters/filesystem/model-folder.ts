@@ -1,15 +1,25 @@
 /**
- * Reads one model folder: `<name>/model.json` and `<name>/<version>/model.onnx`. Called by model-source.ts for each name.
- * What is broken is said in the entry; it never throws for the contents of the folder and never reads a model file.
+ * Reads one model folder: `<name>/model.json` or Triton's `<name>/config.pbtxt`, and `<name>/<version>/model.onnx`. Called by
+ * model-source.ts for each name. What is broken is said in the entry; it never throws for the contents of the folder and never
+ * reads a model file.
  */
-import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HotpathError } from '../../core/errors.ts';
 import type { ModelConfig, ModelEntry, ModelFile } from '../../ports/model-source.ts';
+import { fileProblem, readConfigFile } from './config-file.ts';
 import { inspectPath } from './contained-file.ts';
+import { readTritonParts, type TritonParts, type TritonReader, tritonConfigName } from './triton-folder.ts';
 
 export type ParseConfig = (json: unknown) => ModelConfig;
+
+/** What the contents of configuration files mean; comes from the composition root. */
+export interface ConfigParsers {
+  /** model.json */
+  readonly parseConfig: ParseConfig;
+  /** config.pbtxt and label files; without it those files are ignored. */
+  readonly triton?: TritonReader | undefined;
+}
 
 /** A model.json with a hundred thousand class names fits; a model renamed to model.json does not. */
 const maxConfigBytes = 8 * 1024 * 1024;
@@ -25,19 +35,47 @@ export function isVersion(name: string): boolean {
 }
 
 /** @returns undefined when there is no such folder. */
-export async function readModelFolder(root: string, name: string, parse: ParseConfig): Promise<ModelEntry | undefined> {
+export async function readModelFolder(
+  root: string,
+  name: string,
+  parsers: ConfigParsers,
+): Promise<ModelEntry | undefined> {
   const folder = await inspectPath(root, join(root, name));
   if (folder.kind === 'refused') return broken(name, `The model folder ${folder.reason}.`);
   if (folder.kind !== 'folder') return undefined;
   const names = await namesIn(folder.path);
-  const versions = await Promise.all(names.filter(isVersion).map((version) => readVersion(root, folder.path, version)));
+  const read = await readParts(root, folder.path, name, names, parsers);
+  const fileName = read.triton?.modelFile ?? 'model.onnx';
+  const versions = await Promise.all(
+    names.filter(isVersion).map((version) => readVersion(root, folder.path, version, fileName, read)),
+  );
   const found = versions.filter((file) => file !== undefined).sort((a, b) => Number(a.version) - Number(b.version));
-  if (!names.includes('model.json')) return { name, versions: found, config: {} };
+  return { name, versions: found, ...read };
+}
+
+/** An entry without its name and its versions. */
+interface Parts extends TritonParts {
+  readonly configError?: string;
+}
+
+async function readParts(
+  root: string,
+  folder: string,
+  name: string,
+  names: readonly string[],
+  { parseConfig, triton }: ConfigParsers,
+): Promise<Parts> {
+  const native = names.includes('model.json');
+  const foreign = triton !== undefined && names.includes(tritonConfigName);
+  if (native && foreign) {
+    return { config: {}, configError: 'The folder holds both model.json and config.pbtxt; keep one of them.' };
+  }
   try {
-    return { name, versions: found, config: parse(await readConfig(root, join(folder.path, 'model.json'))) };
+    if (native) return { config: parseConfig(await readJson(root, folder)) };
+    return foreign ? await readTritonParts(root, folder, name, triton) : { config: {} };
   } catch (error) {
-    const reason = error instanceof HotpathError ? error.message : 'model.json could not be read.';
-    return { name, versions: found, config: {}, configError: reason };
+    const file = native ? 'model.json' : tritonConfigName;
+    return { config: {}, configError: error instanceof HotpathError ? error.message : `${file} could not be read.` };
   }
 }
 
@@ -54,41 +92,32 @@ function broken(name: string, configError: string): ModelEntry {
   return { name, versions: [], config: {}, configError };
 }
 
-async function readVersion(root: string, folder: string, version: string): Promise<ModelFile | undefined> {
-  const path = join(folder, version, 'model.onnx');
+async function readVersion(
+  root: string,
+  folder: string,
+  version: string,
+  fileName: string,
+  { configError }: Parts,
+): Promise<ModelFile | undefined> {
+  const path = join(folder, version, fileName);
   const found = await inspectPath(root, path);
-  if (found.kind === 'absent') return undefined;
   if (found.kind === 'file') {
     const { size, mtimeNs } = found.stats;
     return { version, path: found.path, sizeBytes: Number(size), modifiedMs: Number(mtimeNs) / 1e6 };
   }
+  if (found.kind === 'absent') {
+    // A model of another platform has other files in its versions; they are shown as failed rather than not at all.
+    return configError === undefined ? undefined : { version, path, sizeBytes: 0, modifiedMs: 0, problem: configError };
+  }
   const reason = found.kind === 'refused' ? found.reason : 'is a folder';
-  return { version, path, sizeBytes: 0, modifiedMs: 0, problem: `The file model.onnx ${reason}.` };
+  return { version, path, sizeBytes: 0, modifiedMs: 0, problem: `The file ${fileName} ${reason}.` };
 }
 
-async function readConfig(root: string, path: string): Promise<unknown> {
-  const found = await inspectPath(root, path);
-  if (found.kind === 'refused') throw configFailure(found.reason);
-  if (found.kind !== 'file') throw configFailure('is not a regular file');
-  if (found.stats.size > maxConfigBytes) throw configFailure('is larger than 8 MiB');
-  const written = await readText(found.path);
+async function readJson(root: string, folder: string): Promise<unknown> {
+  const written = await readConfigFile(root, folder, 'model.json', maxConfigBytes);
   try {
     return JSON.parse(written);
   } catch (error) {
-    throw configFailure(`is not valid JSON: ${(error as SyntaxError).message}`);
+    throw fileProblem('model.json', `is not valid JSON: ${(error as SyntaxError).message}`);
   }
-}
-
-/** O_NONBLOCK: should the file have become a FIFO since it was inspected, opening it must not hang. */
-async function readText(path: string): Promise<string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    return (await file.readFile('utf8')).replace(/^\uFEFF/, '');
-  } finally {
-    await file.close();
-  }
-}
-
-function configFailure(reason: string): HotpathError {
-  return new HotpathError('MODEL_FAILED', `model.json ${reason}.`);
 }

@@ -1,5 +1,6 @@
 /**
- * The model repository in a folder: `<root>/<name>/<version>/model.onnx` and, optionally, `<root>/<name>/model.json`.
+ * The model repository in a folder: `<root>/<name>/<version>/model.onnx` and, optionally, `<root>/<name>/model.json` or, in Triton's
+ * layout, `<root>/<name>/config.pbtxt`.
  * Made by the composition root, asked by the registry. It finds and describes; it never runs a model and never writes.
  * A root that does not exist is an empty repository.
  */
@@ -10,13 +11,12 @@ import type { ModelEntry, ModelFile, ModelSource } from '../../ports/model-sourc
 import { DigestCache } from './digest-cache.ts';
 import { lookAt } from './fingerprint.ts';
 import { FolderWatcher } from './folder-watcher.ts';
-import { isModelName, namesIn, type ParseConfig, readModelFolder } from './model-folder.ts';
+import { type ConfigParsers, isModelName, namesIn, readModelFolder } from './model-folder.ts';
 
-export interface FilesystemModelSourceOptions {
+/** `parseConfig` is `parseModelConfig` of config/model-config.ts, `triton` is made of config/triton. */
+export interface FilesystemModelSourceOptions extends ConfigParsers {
   /** Path of the repository; need not exist yet. */
   readonly root: string;
-  /** Checks the contents of model.json: `parseModelConfig` of config/model-config.ts. */
-  readonly parseConfig: ParseConfig;
   readonly clock: Clock;
   /** Quiet time before a changed model is reported. @default 200 */
   readonly settleMs?: number;
@@ -36,14 +36,14 @@ export class FilesystemModelSource implements ModelSource {
     const root = await this.#realRoot();
     if (root === undefined) return [];
     const names = (await namesIn(root)).filter(isModelName).sort();
-    const entries = await Promise.all(names.map((name) => readModelFolder(root, name, this.#options.parseConfig)));
+    const entries = await Promise.all(names.map((name) => readModelFolder(root, name, this.#options)));
     return entries.filter((entry) => entry !== undefined && isModel(entry)) as ModelEntry[];
   }
 
   async find(name: string): Promise<ModelEntry | undefined> {
     if (!isModelName(name)) return undefined;
     const root = await this.#realRoot();
-    return root === undefined ? undefined : readModelFolder(root, name, this.#options.parseConfig);
+    return root === undefined ? undefined : readModelFolder(root, name, this.#options);
   }
 
   digest(file: ModelFile): Promise<string> {

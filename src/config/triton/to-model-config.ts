@@ -1,0 +1,125 @@
+/**
+ * Reads a Triton `config.pbtxt`: what it means for the server (ModelConfig), what it declares beyond that (TritonModelConfig),
+ * and what has no meaning here, in sentences. Called by the model source through the composition root. It reads no files.
+ */
+import { HotpathError } from '../../core/errors.ts';
+import type { ModelConfig } from '../../ports/model-source.ts';
+import type { TritonModelConfig } from '../../ports/triton-config.ts';
+import { wrongField } from './config-problem.ts';
+import { decodeDocument } from './decode-message.ts';
+import { mapExecution } from './map-execution.ts';
+import { mapScheduling } from './map-scheduling.ts';
+import { type Mapping, note } from './mapping.ts';
+import { modelConfigSchema, type WrittenConfig } from './model-config-schema.ts';
+import { TextFormatError } from './text-error.ts';
+import { parseTextFormat } from './text-format.ts';
+import { toDeclared } from './to-declared.ts';
+
+export interface ReadTritonConfig {
+  readonly config: TritonModelConfig;
+  /** Without class names; the label files are read by whoever has the folder. Empty for an ensemble. */
+  readonly model: ModelConfig;
+  /** A sentence for each field that was understood but has no effect, or another one than in Triton. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * @param folderName the model's name; a `name` in the file must be the same
+ * @throws INVALID_INPUT with line and column where the text is wrong, with the field where the contents are;
+ *   UNSUPPORTED for a platform or backend other than ONNX Runtime.
+ */
+export function readTritonConfig(text: string, folderName: string): ReadTritonConfig {
+  const written = decode(text);
+  const { name = '' } = written;
+  if (name !== '' && name !== folderName) {
+    throw wrongField(
+      'name',
+      `is "${name}", but the folder is called "${folderName}"; leave it out or make them equal.`,
+    );
+  }
+  const kind = kindOf(written);
+  const config = toDeclared(written, folderName, kind);
+  const mapping: Mapping = { model: {}, notes: [] };
+  if (kind === 'onnx') {
+    mapScheduling(mapping, written);
+    mapExecution(mapping, written);
+  }
+  noteTheRest(mapping, written, config);
+  return { config, model: mapping.model, notes: mapping.notes };
+}
+
+function decode(text: string): WrittenConfig {
+  try {
+    return decodeDocument(parseTextFormat(text), modelConfigSchema);
+  } catch (error) {
+    if (!(error instanceof TextFormatError)) throw error;
+    const { field = 'config.pbtxt', line, column } = error;
+    throw new HotpathError('INVALID_INPUT', `config.pbtxt, ${error.message}`, { field, line, column });
+  }
+}
+
+/** @throws UNSUPPORTED naming what would be needed. */
+function kindOf({ platform = '', backend = '', ensemble_scheduling: ensemble }: WrittenConfig): 'onnx' | 'ensemble' {
+  if (platform === 'ensemble') {
+    if (backend !== '') throw wrongField('backend', `is "${backend}"; an ensemble has none.`);
+    if (ensemble === undefined) throw wrongField('ensemble_scheduling', 'is missing; the platform is "ensemble".');
+    return 'ensemble';
+  }
+  if (!['', 'onnxruntime_onnx'].includes(platform)) throw unsupported('platform', platform);
+  if (!['', 'onnxruntime'].includes(backend)) throw unsupported('backend', backend);
+  if (ensemble === undefined) return 'onnx';
+  if (platform === '' && backend === '') return 'ensemble';
+  throw wrongField('ensemble_scheduling', 'needs the platform "ensemble".');
+}
+
+function unsupported(field: 'platform' | 'backend', value: string): HotpathError {
+  const wanted = field === 'platform' ? 'onnxruntime_onnx' : 'onnxruntime';
+  const message = `config.pbtxt: the ${field} ${JSON.stringify(value.slice(0, 64))} is not supported; this server runs ONNX models (${field}: "${wanted}").`;
+  return new HotpathError('UNSUPPORTED', message, { field, expected: wanted, received: value });
+}
+
+/** Fields without a meaning here; `rest` of each sentence. */
+const idle = {
+  runtime: 'has no effect: the runtime is the server’s own.',
+  batch_input: 'has no effect: batches get no extra inputs.',
+  batch_output: 'has no effect: batches have no extra outputs.',
+  cc_model_filenames: 'has no effect: one file serves every device.',
+  metric_tags: 'has no effect: metrics carry the labels of the server.',
+  model_metrics: 'has no effect: histograms have the buckets of the server.',
+  model_operations: 'has no effect: no libraries of operators are loaded.',
+  model_repository_agents: 'has no effect: there are no repository agents.',
+} as const satisfies Partial<Record<keyof WrittenConfig, string>>;
+
+function noteTheRest(mapping: Mapping, written: WrittenConfig, config: TritonModelConfig): void {
+  for (const [field, rest] of Object.entries(idle)) if (Object.hasOwn(written, field)) note(mapping, field, rest);
+  for (const field of ['input', 'output'] as const) {
+    for (const [index, tensor] of (written[field] ?? []).entries()) noteTensor(mapping, `${field}[${index}]`, tensor);
+  }
+  if (config.decoupled) {
+    note(mapping, 'model_transaction_policy.decoupled', 'has no effect: ONNX models give one answer per request.');
+  }
+  if (config.responseCache)
+    note(mapping, 'response_cache', 'is understood but not served yet: answers are not cached.');
+  if (config.warmup.length > 0) {
+    note(
+      mapping,
+      'model_warmup',
+      'is understood but not sent yet: every model is warmed up with inputs of the server’s own.',
+    );
+  }
+}
+
+function noteTensor(mapping: Mapping, path: string, tensor: Partial<Record<string, unknown>>): void {
+  for (const field of ['is_shape_tensor', 'is_non_linear_format_io']) {
+    if (tensor[field] === true) note(mapping, `${path}.${field}`, 'has no effect: it is for TensorRT.');
+  }
+  if (tensor.allow_ragged_batch === true) {
+    note(mapping, `${path}.allow_ragged_batch`, 'has no effect: only inputs of one shape share a batch.');
+  }
+  if (tensor.optional === true) {
+    note(mapping, `${path}.optional`, 'has no effect: an initializer of the model keeps its own value.');
+  }
+  if (tensor.reshape !== undefined) {
+    note(mapping, `${path}.reshape`, 'is understood but not applied yet: requests and answers have the model’s shape.');
+  }
+}
