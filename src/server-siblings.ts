@@ -8,19 +8,22 @@ import type { ModelCatalog } from './core/registry/catalog.ts';
 import { contentType } from './observability/exposition.ts';
 import type { LeveledLogger, LogLevel } from './observability/logging.ts';
 import { aggregate, type Metrics, type MetricsPage } from './observability/metrics.ts';
+import { addTritonCounters, type TritonCounters } from './observability/triton-statistics.ts';
 
 type Question =
   | { readonly type: 'load'; readonly model: string; readonly version: string | undefined }
   | { readonly type: 'unload'; readonly model: string; readonly version: string | undefined; readonly hold: boolean }
   | { readonly type: 'reload'; readonly model: string }
   | { readonly type: 'log-level'; readonly level: LogLevel }
-  | { readonly type: 'metrics' };
+  | { readonly type: 'metrics' }
+  | { readonly type: 'statistics' };
 
 export interface Siblings {
   /** The catalog whose changes reach every process. */
   readonly catalog: ModelCatalog;
   setLogLevel(level: LogLevel): Promise<void>;
   exposition(): Promise<MetricsPage>;
+  statistics(): Promise<readonly TritonCounters[]>;
 }
 
 const scrapeTimeoutMs = 2000;
@@ -32,7 +35,12 @@ export function linkSiblings(
 ): Siblings {
   const { catalog, logger, metrics } = own;
   if (link === undefined) {
-    return { catalog, setLogLevel: async (level) => logger.setLevel(level), exposition: () => metrics.exposition() };
+    return {
+      catalog,
+      setLogLevel: async (level) => logger.setLevel(level),
+      exposition: () => metrics.exposition(),
+      statistics: async () => metrics.tritonCounters(),
+    };
   }
   link.onMessage((body) => answer(body as Question, own));
   const everywhere = async (question: Question): Promise<void> => {
@@ -75,6 +83,11 @@ export function linkSiblings(
       const others = replies.flatMap((reply) => (reply.ok ? [reply.value as typeof mine] : []));
       return { contentType, body: await aggregate([mine, ...others]) };
     },
+    async statistics() {
+      const mine = metrics.tritonCounters();
+      const replies = await link.broadcast({ type: 'statistics' } satisfies Question, scrapeTimeoutMs);
+      return addTritonCounters([mine, ...replies.flatMap((reply) => (reply.ok ? [reply.value as typeof mine] : []))]);
+    },
   };
 }
 
@@ -97,5 +110,7 @@ async function answer(
       return undefined;
     case 'metrics':
       return metrics.metricsAsJson();
+    case 'statistics':
+      return metrics.tritonCounters();
   }
 }

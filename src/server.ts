@@ -18,8 +18,10 @@ import { interpretTabular } from './handlers/tabular.ts';
 import { createLogger, type LogLevel } from './observability/logging.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { createProfiler } from './observability/profiling.ts';
+import type { TritonCounters } from './observability/triton-statistics.ts';
 import type { Engine } from './ports/engine.ts';
 import { createAdminServer } from './protocols/admin/admin-server.ts';
+import type { ModelStatisticsSource } from './protocols/oip/statistics.ts';
 import { createRestServer } from './protocols/rest/rest-server.ts';
 import { registryOptions } from './server-budget.ts';
 import { describeHealth } from './server-health.ts';
@@ -91,6 +93,10 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     interpret: interpretTabular,
     health: () => describeHealth({ state, version, performance: metrics.performance(), models: registry.snapshot() }),
     metrics: () => siblings.exposition(),
+    version,
+    statistics: async () => countersByModel(await siblings.statistics()),
+    logLevel: () => logger.level,
+    setLogLevel: (level) => siblings.setLogLevel(level),
     defaultModel: () => registry.defaultModel,
     onAnswered: () => {
       answered++;
@@ -146,6 +152,11 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     await running.close();
     throw error;
   }
+}
+
+function countersByModel(all: readonly TritonCounters[]): ModelStatisticsSource {
+  const byName = new Map(all.map((one) => [`${one.model}/${one.version}`, one]));
+  return { counters: (model, version) => byName.get(`${model}/${version}`) };
 }
 
 function delay(ms: number): Promise<void> {

@@ -127,6 +127,11 @@ export const settings = {
     1_000_000_000,
     'Batch answers over this many rows stream as NDJSON when asked for.',
   ),
+  modelControl: oneOf(
+    ['none', 'explicit'],
+    'none',
+    'explicit: clients of the Open Inference Protocol may load and unload models and change the log level; none: only the admin API may.',
+  ),
   logLevel: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', 'Least severe log lines to write.'),
   slowRequestMs: durationMs(1000, 'Requests slower than this are logged; 0: none.'),
   metricsNv: flag(false, 'Also expose Triton’s nv_inference_* metric names.'),

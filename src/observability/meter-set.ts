@@ -4,7 +4,6 @@
  */
 import type { ErrorCode } from '../core/errors.ts';
 import type { ModelTelemetry, Protocol, Telemetry } from '../ports/telemetry.ts';
-import { renderLabels } from './exposition.ts';
 import { ModelMeter } from './model-meter.ts';
 import type { PerformanceRecorder } from './performance.ts';
 
@@ -16,12 +15,15 @@ const other = 'other';
 
 export class MeterSet implements Telemetry {
   readonly #performance: PerformanceRecorder;
+  readonly #wallClock: () => number;
   readonly #models = new Map<string, Map<string, ModelMeter>>();
   readonly unrouted: ModelMeter;
 
-  constructor(performance: PerformanceRecorder) {
+  /** `wallClock` gives milliseconds since 1970. */
+  constructor(performance: PerformanceRecorder, wallClock: () => number) {
     this.#performance = performance;
-    this.unrouted = new ModelMeter('', performance);
+    this.#wallClock = wallClock;
+    this.unrouted = new ModelMeter('', '', performance, wallClock);
   }
 
   /** Those of models, without the unrouted one. */
@@ -57,7 +59,7 @@ export class MeterSet implements Telemetry {
   }
 
   #create(model: string, version: string): ModelMeter {
-    return new ModelMeter(renderLabels({ model, version }), this.#performance);
+    return new ModelMeter(model, version, this.#performance, this.#wallClock);
   }
 }
 

@@ -40,7 +40,7 @@ test('no series appears twice and every family is in the table', async () => {
     const model = metrics.telemetry.forModel(name, '1');
     model.request('rest', 'OK', 1);
     model.request('oip-rest', 'INTERNAL', 1);
-    model.stages(timing, 0.1);
+    model.stages(timing, 0, 0.1);
     model.batch(2, 1, 'solo', 1);
   }
   const lines = (await page(metrics)).filter((line) => line !== '');
@@ -62,7 +62,7 @@ test('every label used is a label of the table', async () => {
   const metrics = setup({ nv: true, snapshot: () => [loaded('a')] });
   const model = metrics.telemetry.forModel('a', '1');
   model.request('rest', 'OK', 1);
-  model.stages(timing, 0.1);
+  model.stages(timing, 0, 0.1);
   model.batch(2, 1, 'solo', 1);
   const table = { ...metricDefinitions, ...nvMetricDefinitions } as Record<string, { labels: readonly string[] }>;
   for (const family of await metrics.metricsAsJson()) {
@@ -81,7 +81,7 @@ test('counters and buckets never fall from one scrape to the next', async () => 
   let before = new Map<string, number>();
   for (let i = 0; i < 20; i++) {
     model.request('rest', i % 3 === 0 ? 'OVERLOADED' : 'OK', i);
-    model.stages(timing, i);
+    model.stages(timing, 0, i);
     model.batch(i + 1, 1, 'idle', i);
     const now = new Map<string, number>();
     for (const line of await page(metrics)) {

@@ -8,7 +8,7 @@ test('one successful request is one in the counter, the duration and each stage,
   const metrics = setup();
   const model = metrics.telemetry.forModel('iris', '1');
   model.request('rest', 'OK', 6);
-  model.stages(timing, 0.125);
+  model.stages(timing, 0, 0.125);
   const lines = await page(metrics);
   assertLines(lines, [
     '# TYPE hotpath_requests_total counter',

@@ -15,6 +15,7 @@ import { PerformanceRecorder } from './performance.ts';
 import { buildFamily, processFamilies, systemFamilies } from './process-families.ts';
 import { createProcessStats, type ProcessStatsReader } from './process-stats.ts';
 import { createSystemStats, type SystemStatsReader } from './system-stats.ts';
+import { type TritonCounters, tritonCounters } from './triton-statistics.ts';
 
 export interface MetricsOptions {
   /** What is loaded now; called at scrape time only. */
@@ -24,6 +25,8 @@ export interface MetricsOptions {
   readonly nv: boolean;
   /** Version of Hotpath, for build_info. */
   readonly version: string;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly wallClock?: () => number;
   /** @default the figures of this process */
   readonly processStats?: ProcessStatsReader;
   /** @default the figures of this machine */
@@ -41,6 +44,8 @@ export interface Metrics {
   /** Plain data for `aggregate`, small enough to send between processes. */
   metricsAsJson(): Promise<readonly MetricFamily[]>;
   performance(): PerformanceView;
+  /** Every model version that was ever asked, in the terms of Triton's statistics. */
+  tritonCounters(): readonly TritonCounters[];
   /** Stops the observers of event loop and garbage collection. Idempotent. */
   close(): void;
 }
@@ -48,7 +53,7 @@ export interface Metrics {
 export function createMetrics(options: MetricsOptions): Metrics {
   const { snapshot, clock, nv, version } = options;
   const recorder = new PerformanceRecorder(clock);
-  const meters = new MeterSet(recorder);
+  const meters = new MeterSet(recorder, options.wallClock ?? Date.now);
   const busy = new BusyRatios(clock);
   const processStats = options.processStats ?? createProcessStats();
   const systemStats = options.systemStats ?? createSystemStats();
@@ -71,6 +76,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     exposition: async () => ({ contentType, body: await render(await collect()) }),
     metricsAsJson: collect,
     performance: () => recorder.view(),
+    tritonCounters: () => meters.all().map(tritonCounters),
     close: () => processStats.close(),
   };
 }

@@ -6,6 +6,7 @@ import { type ErrorCode, errorCodes } from '../core/errors.ts';
 import type { InferTiming, ReleaseReason } from '../core/types.ts';
 import type { ModelTelemetry, Protocol, ShedReason } from '../ports/telemetry.ts';
 import { BucketCounter, durationBoundsMs, rowBounds } from './bucket-counter.ts';
+import { renderLabels } from './exposition.ts';
 import type { PerformanceRecorder } from './performance.ts';
 
 export type AnswerCode = 'OK' | ErrorCode;
@@ -32,7 +33,10 @@ class ProtocolMeter {
 export class ModelMeter implements ModelTelemetry {
   /** Rendered model and version labels; empty for requests that reached no model. */
   readonly labels: string;
+  readonly model: string;
+  readonly version: string;
   readonly #performance: PerformanceRecorder;
+  readonly #wallClock: () => number;
 
   readonly protocols = new Map<Protocol, ProtocolMeter>();
   readonly stageDurations: Readonly<Record<StageName, BucketCounter>> = {
@@ -43,6 +47,8 @@ export class ModelMeter implements ModelTelemetry {
     encode: new BucketCounter(durationBoundsMs),
   };
   readonly batchRows = new BucketCounter(rowBounds);
+  /** Per number of rows; as many entries as the largest batch has rows, at most. */
+  readonly batchSizes = new Map<number, { count: number; inferMs: number }>();
   readonly releases: Record<ReleaseReason, number> = { full: 0, idle: 0, 'linger-expired': 0, drain: 0, solo: 0 };
   readonly sheds: Record<ShedReason, number> = {
     deadline: 0,
@@ -53,14 +59,20 @@ export class ModelMeter implements ModelTelemetry {
   };
   readonly restarts: Record<'crash' | 'hang', number> = { crash: 0, hang: 0 };
   busyMs = 0;
+  /** Milliseconds since 1970; 0 before the first batch. */
+  lastBatchMs = 0;
   expiredRequests = 0;
   cancelledRequests = 0;
   loads = 0;
   failedLoads = 0;
   lastLoadMs: number | undefined;
 
-  constructor(labels: string, performance: PerformanceRecorder) {
-    this.labels = labels;
+  /** Empty names: requests that reached no model. `wallClock` gives milliseconds since 1970. */
+  constructor(model: string, version: string, performance: PerformanceRecorder, wallClock: () => number) {
+    this.model = model;
+    this.version = version;
+    this.labels = model === '' ? '' : renderLabels({ model, version });
+    this.#wallClock = wallClock;
     this.#performance = performance;
   }
 
@@ -74,9 +86,9 @@ export class ModelMeter implements ModelTelemetry {
     this.#performance.request(code === 'OK', durationMs);
   }
 
-  stages(timing: InferTiming, encodeMs: number): void {
+  stages(timing: InferTiming, parseMs: number, encodeMs: number): void {
     const durations = this.stageDurations;
-    durations.decode.observe(timing.decodeMs);
+    durations.decode.observe(parseMs + timing.decodeMs);
     durations.queue.observe(timing.queueMs);
     durations.batch.observe(timing.batchMs);
     durations.infer.observe(timing.inferMs);
@@ -85,9 +97,21 @@ export class ModelMeter implements ModelTelemetry {
 
   batch(rows: number, _requests: number, reason: ReleaseReason, inferMs: number): void {
     this.batchRows.observe(rows);
+    this.#countSize(rows, inferMs);
+    this.lastBatchMs = this.#wallClock();
     this.releases[reason] += 1;
     if (inferMs > 0) this.busyMs += inferMs;
     this.#performance.batch(rows);
+  }
+
+  #countSize(rows: number, inferMs: number): void {
+    let size = this.batchSizes.get(rows);
+    if (size === undefined) {
+      size = { count: 0, inferMs: 0 };
+      this.batchSizes.set(rows, size);
+    }
+    size.count += 1;
+    if (inferMs > 0) size.inferMs += inferMs;
   }
 
   shed(reason: ShedReason): void {

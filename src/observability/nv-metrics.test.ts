@@ -8,7 +8,7 @@ test('Triton’s names are off by default and derived from the same counters whe
     const model = metrics.telemetry.forModel('iris', '1');
     model.request('rest', 'OK', 6);
     model.request('grpc', 'OK', 4);
-    model.stages(timing, 0.125);
+    model.stages(timing, 0, 0.125);
     model.request('rest', 'OVERLOADED', 1);
     model.request('rest', 'DEADLINE_EXCEEDED', 1);
     model.request('rest', 'CANCELLED', 1);

@@ -12,8 +12,8 @@ export type ShedReason = 'deadline' | 'queue-rows' | 'queue-bytes' | 'in-flight'
 export interface ModelTelemetry {
   /** Edge, once per answered request. `code` is 'OK' or the error's code. */
   request(protocol: Protocol, code: 'OK' | ErrorCode, durationMs: number): void;
-  /** Edge, once per successful request: the stages of its timing plus encoding. */
-  stages(timing: InferTiming, encodeMs: number): void;
+  /** Edge, once per successful request: the stages of its timing, with parsing before and encoding after. */
+  stages(timing: InferTiming, parseMs: number, encodeMs: number): void;
   /** Batcher, once per executed batch. */
   batch(rows: number, requests: number, reason: ReleaseReason, inferMs: number): void;
   shed(reason: ShedReason): void;

@@ -20,6 +20,8 @@ async function registeredRoutes(): Promise<Set<string>> {
     parents.length = depth;
     parents.push(match[2]!);
     const path = parents.join('').replaceAll(/:(\w+)/g, '{$1}');
+    // The Open Inference Protocol has a document of its own, its specification.
+    if (path === '/v2' || path.startsWith('/v2/')) continue;
     for (const method of match[3]?.split(', ') ?? []) if (method !== 'HEAD') routes.add(`${method} ${path}`);
   }
   return routes;

@@ -16,7 +16,8 @@ export interface OipDeps extends ModelLookup {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly health: () => { readonly state: 'starting' | 'ready' | 'draining' };
-  readonly statistics: ModelStatisticsSource;
+  /** Of all processes of the server, as they are now. */
+  readonly statistics: () => Promise<ModelStatisticsSource>;
   /** Whether clients of this port may load, unload and change settings. */
   readonly control: ControlMode;
   /** Carries out loads that bring a config or files. Absent: they are refused as UNSUPPORTED. */

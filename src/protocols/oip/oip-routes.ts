@@ -79,21 +79,23 @@ function addModelRoutes(scope: FastifyInstance, deps: OipDeps): void {
 function addStatisticsRoutes(scope: FastifyInstance, { catalog, statistics }: OipDeps): void {
   const send = (reply: FastifyReply, stats: readonly ModelStats[]) => sendJson(reply, { model_stats: stats });
   // Without a name: what is or was loaded. With one: every version, loaded or not.
-  scope.get('/models/stats', (_request, reply) =>
-    send(
-      reply,
-      catalog.snapshot().map((status) => modelStats(status, statistics)),
-    ),
-  );
-  scope.get<{ Params: Params }>('/models/:model/stats', async ({ params: { model } }, reply) => {
-    await catalog.describe(model);
+  scope.get('/models/stats', async (_request, reply) => {
+    const source = await statistics();
     return send(
       reply,
-      (await versionsOf(catalog, model)).map((status) => modelStats(status, statistics)),
+      catalog.snapshot().map((status) => modelStats(status, source)),
+    );
+  });
+  scope.get<{ Params: Params }>('/models/:model/stats', async ({ params: { model } }, reply) => {
+    await catalog.describe(model);
+    const source = await statistics();
+    return send(
+      reply,
+      (await versionsOf(catalog, model)).map((status) => modelStats(status, source)),
     );
   });
   scope.get<{ Params: Params }>('/models/:model/versions/:version/stats', async ({ params }, reply) =>
-    send(reply, [modelStats(await catalog.describe(params.model, params.version), statistics)]),
+    send(reply, [modelStats(await catalog.describe(params.model, params.version), await statistics())]),
   );
 }
 

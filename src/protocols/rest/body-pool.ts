@@ -5,26 +5,30 @@
 
 /** Smaller bodies arrive in one chunk and are used as they are. */
 const minPooledBytes = 128 * 1024;
+/** What stands before a body for the sake of alignment; more than that is another request's. */
+const maxOffset = 8;
 const maxHeldBytes = 32 * 1024 * 1024;
 
 export class BodyPool {
-  readonly #free: Buffer[] = [];
+  readonly #free: ArrayBuffer[] = [];
   #heldBytes = 0;
 
-  /** A buffer of exactly this length, with whatever a former body left in it: every byte must be written. */
-  take(length: number): Buffer {
-    const index = this.#free.findLastIndex((buffer) => buffer.length === length);
-    if (index < 0) return Buffer.allocUnsafeSlow(length);
-    this.#heldBytes -= length;
-    return this.#free.splice(index, 1)[0]!;
+  /** Exactly `length` bytes, `offset` into their buffer, with whatever a former body left in them: all must be written. */
+  take(length: number, offset = 0): Buffer {
+    const needed = length + offset;
+    const index = this.#free.findLastIndex((memory) => memory.byteLength === needed);
+    if (index < 0) return Buffer.from(Buffer.allocUnsafeSlow(needed).buffer, offset);
+    this.#heldBytes -= needed;
+    return Buffer.from(this.#free.splice(index, 1)[0]!, offset);
   }
 
   /** Only for a body whose request is settled: its rows were copied into batches, and nobody reads it any more. */
-  give(buffer: Buffer): void {
-    const { length } = buffer;
-    if (length < minPooledBytes || length !== buffer.buffer.byteLength || this.#heldBytes + length > maxHeldBytes)
-      return;
-    this.#heldBytes += length;
-    this.#free.push(buffer);
+  give(body: Buffer): void {
+    const memory = body.buffer as ArrayBuffer;
+    const size = memory.byteLength;
+    const isWhole = body.byteOffset < maxOffset && body.byteOffset + body.length === size;
+    if (!isWhole || body.length < minPooledBytes || this.#heldBytes + size > maxHeldBytes) return;
+    this.#heldBytes += size;
+    this.#free.push(memory);
   }
 }

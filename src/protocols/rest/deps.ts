@@ -8,6 +8,8 @@ import type { Interpret } from '../../ports/handler.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { PerformanceView } from '../../ports/performance.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import type { LogLevel } from '../oip/log-settings.ts';
+import type { ModelStatisticsSource } from '../oip/statistics.ts';
 
 export interface HealthView {
   readonly state: 'starting' | 'ready' | 'draining';
@@ -32,6 +34,13 @@ export interface RestDeps {
   /** Must call `decode` at most once and settle for every call. */
   readonly infer: (call: InferCall) => Promise<InferResponse>;
   readonly interpret: Interpret;
+  /** Of Hotpath. */
+  readonly version: string;
+  /** Of all processes of the server, as they are now. */
+  readonly statistics: () => Promise<ModelStatisticsSource>;
+  readonly logLevel: () => LogLevel;
+  /** In this process and its siblings. */
+  readonly setLogLevel: (level: LogLevel) => Promise<void>;
   readonly health: () => HealthView;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Name of the model that /api/v1/predict uses; shown in the model list. */

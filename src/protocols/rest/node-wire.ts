@@ -1,13 +1,19 @@
 /** A Wire over node's own HTTP objects: HTTP/2, and every HTTP/1.1 request that the lane does not take. */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { track, untrack } from './connection.ts';
 import { readBody } from './read-body.ts';
 import { cutSlowReader } from './slow-reader.ts';
-import type { Abandonable, BodyLimits, BodyReceiver, HeaderList, Wire } from './wire.ts';
+import type { Abandonable, AnswerBody, BodyLimits, BodyReceiver, HeaderList, Wire } from './wire.ts';
 
 /** Bytes of an unread body that are worth swallowing to keep the connection. */
 export const swallowBytes = 1024 * 1024;
+
+/** The wire of a request that Fastify has routed; whoever takes it hijacks the reply. */
+export function wireOf(request: FastifyRequest, reply: FastifyReply, requestTimeoutMs: number): NodeWire {
+  return new NodeWire(request.raw, reply.raw, requestTimeoutMs);
+}
 
 export class NodeWire implements Wire {
   readonly #request: IncomingMessage;
@@ -67,12 +73,16 @@ export class NodeWire implements Wire {
     this.#closes = this.#isHttp1;
   }
 
-  answer(status: number, headers: HeaderList, body: string | Uint8Array, size: number): void {
+  answer(status: number, headers: HeaderList, body: AnswerBody, size: number): void {
     if (!this.isOpen) return;
     const response = this.#writeHead(status, headers);
     // Equal lengths mean ASCII, where latin1 spares the UTF-8 encoder; header and body then leave in one write.
     if (typeof body === 'string' && size === body.length) response.end(body, 'latin1');
-    else response.end(body);
+    else if (typeof body === 'string' || body instanceof Uint8Array) response.end(body);
+    else {
+      for (const chunk of body) response.write(chunk);
+      response.end();
+    }
     if (this.#isHttp1 && this.#request.socket.writableLength > 0) this.#cutSlowReader();
   }
 

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
 import { contentTypes } from './body-format.ts';
 import type { RestContext } from './context.ts';
-import { NodeWire } from './node-wire.ts';
+import { type NodeWire, wireOf } from './node-wire.ts';
 import { send } from './send.ts';
 import { sendError } from './send-error.ts';
 import type { HeaderList } from './wire.ts';
@@ -29,7 +29,7 @@ export function addPlainRoutes(app: FastifyInstance, context: RestContext): void
   const get = (url: string, answer: (request: FastifyRequest) => Answer | Promise<Answer>): void => {
     app.get(url, (request, reply) => {
       reply.hijack();
-      void respond(context, request, new NodeWire(request.raw, reply.raw, context.requestTimeoutMs), answer);
+      void respond(context, request, wireOf(request, reply, context.requestTimeoutMs), answer);
     });
   };
   get('/', () =>

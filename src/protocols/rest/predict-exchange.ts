@@ -1,24 +1,19 @@
-/**
- * One predict request from headers to answer: refuse early, read, parse, infer, encode, count. Made by the routes; every way
- * out passes `#end`, which gives back the in-flight place exactly once. Callbacks instead of async functions: the hot path
- * has one promise, the core's.
- */
-import { type ErrorCode, HotpathError, invalidInput } from '../../core/errors.ts';
-import type { InferResponse, ModelView } from '../../core/types.ts';
+/** A predict request of the native API: JSON, MessagePack or raw bytes in, the format the client likes out. Made by the routes. */
+import { HotpathError, invalidInput } from '../../core/errors.ts';
+import type { InferResponse } from '../../core/types.ts';
 import { readLongJson } from '../codecs/long-json.ts';
 import { readMsgpack } from '../codecs/msgpack-reader.ts';
 import { numberRowOf } from '../codecs/number-row.ts';
 import { maxSmallJsonBytes, readJson } from '../codecs/read-json.ts';
 import { type BodyFormat, bodyFormatOf } from './body-format.ts';
 import type { RestContext } from './context.ts';
-import { secondsText } from './duration-text.ts';
+import { Exchange } from './exchange.ts';
 import { sendAnswer } from './predict-answer.ts';
 import { emptyBody, type PayloadKind, type PredictBody, readPredictBody } from './predict-body.ts';
 import { PredictCall, type RawPayload } from './predict-call.ts';
 import { applyHeaders, rawBodyFields, rawShapeOf } from './predict-headers.ts';
-import { requestIdOf } from './request-id.ts';
 import { sendError } from './send-error.ts';
-import type { Abandonable, BodyReceiver, Wire } from './wire.ts';
+import type { BodyLimits, HeaderList, Wire } from './wire.ts';
 
 export interface PredictTarget {
   readonly kinds: readonly PayloadKind[];
@@ -28,102 +23,56 @@ export interface PredictTarget {
   readonly version: string | undefined;
 }
 
-export class PredictExchange implements Abandonable, BodyReceiver {
-  readonly context: RestContext;
-  readonly wire: Wire;
+export class PredictExchange extends Exchange<PredictCall> {
   readonly target: PredictTarget;
-  readonly startMs: number;
   format: BodyFormat = 'json';
-  /** Time spent parsing the body, before the core's own `decode`. */
-  parseMs = 0;
-  #call: PredictCall | undefined;
-  #client = '';
-  #held = false;
-  #gone = false;
 
   constructor(context: RestContext, wire: Wire, target: PredictTarget) {
-    this.context = context;
-    this.wire = wire;
+    super(context, wire, 'rest');
     this.target = target;
-    this.startMs = context.deps.clock.now();
   }
 
-  /** Refuses without reading a byte of the body where the headers suffice. */
-  start(): void {
-    const refusal = this.#enter();
-    if (refusal !== undefined) {
-      this.fail(refusal);
-      return;
-    }
-    this.wire.receive(this.context.limitsOf(this.format), this);
-  }
-
-  /** The body has arrived whole; called by the wire. */
-  onBody(body: Buffer): void {
-    this.#parse(body);
-  }
-
-  #enter(): HotpathError | undefined {
-    const { context, wire } = this;
-    if (context.closing) return new HotpathError('SHUTTING_DOWN', 'The server is stopping and takes no new work.');
-    const client = context.inFlight.countsClients ? (wire.remoteAddress ?? '') : '';
-    const refusal = context.inFlight.enter(client);
-    if (refusal !== undefined) return refusal;
-    this.#client = client;
-    this.#held = true;
-    wire.watch(this);
-    const contentType = wire.headers['content-type'];
+  protected bodyLimits(): BodyLimits | HotpathError {
+    const contentType = this.wire.headers['content-type'];
     const format = bodyFormatOf(contentType);
     if (format === undefined) return unknownType(contentType);
     this.format = format;
-    return undefined;
+    return this.context.limitsOf(format);
   }
 
-  /** The client has left; what still runs for it is dropped as early as the core can. */
-  abandon(): void {
-    if (this.#gone) return;
-    this.#end('CANCELLED', this.context.deps.clock.now());
-    this.#call?.cancel.cancel();
-  }
-
-  /** Answers with the error, unless the client has left or was answered. */
-  fail(thrown: unknown): void {
-    if (this.#gone) return;
-    const nowMs = this.context.deps.clock.now();
-    const headers = ['x-process-time', secondsText(nowMs - this.startMs)];
-    this.#end(sendError(this.context, this.wire, thrown, headers).code, nowMs);
-  }
-
-  /** Called once the answer was handed to the socket. */
-  finish(nowMs: number): void {
-    if (!this.#gone) this.#end('OK', nowMs);
-  }
-
-  #parse(body: Buffer): void {
-    if (this.#gone) return;
+  protected parse(body: Buffer): void {
     const { clock, config } = this.context.deps;
     const begunMs = clock.now();
-    try {
-      if (this.format === 'raw') {
-        const { headers } = this.wire;
-        this.#infer(rawBodyFields(headers, config.maxInputs), { bytes: body, shape: rawShapeOf(headers) });
-      } else if (this.format === 'json' && body.length > maxSmallJsonBytes) this.#parseLong(body, begunMs);
-      else {
-        const { maxJsonDepth } = config;
-        const row = this.format === 'json' && this.target.kinds.includes('features') ? numberRowOf(body) : undefined;
-        if (row !== undefined) this.#infer(emptyBody('features', row), undefined);
-        else
-          this.#take(this.format === 'json' ? readJson(body, maxJsonDepth) : readMsgpack(body, maxJsonDepth), begunMs);
-      }
-    } catch (error) {
-      this.fail(error);
+    if (this.format === 'raw') {
+      const { headers } = this.wire;
+      this.#call(rawBodyFields(headers, config.maxInputs), { bytes: body, shape: rawShapeOf(headers) });
+      return;
     }
+    if (this.format === 'msgpack') {
+      this.#take(readMsgpack(body, config.maxJsonDepth), begunMs);
+      return;
+    }
+    if (body.length > maxSmallJsonBytes) {
+      void this.#parseLong(body, begunMs);
+      return;
+    }
+    const row = this.target.kinds.includes('features') ? numberRowOf(body) : undefined;
+    if (row !== undefined) this.#call(emptyBody('features', row), undefined);
+    else this.#take(readJson(body, config.maxJsonDepth), begunMs);
+  }
+
+  protected answer(call: PredictCall, response: InferResponse): void {
+    sendAnswer(this, call, response);
+  }
+
+  protected answerError(thrown: unknown, headers: HeaderList): HotpathError {
+    return sendError(this.context, this.wire, thrown, headers);
   }
 
   async #parseLong(body: Buffer, begunMs: number): Promise<void> {
     try {
       const value = await readLongJson(body, this.context.deps.config.maxJsonDepth);
-      if (!this.#gone) this.#take(value, begunMs);
+      if (!this.isGone) this.#take(value, begunMs);
     } catch (error) {
       this.fail(error);
     }
@@ -133,50 +82,13 @@ export class PredictExchange implements Abandonable, BodyReceiver {
     const { clock, config } = this.context.deps;
     const body = readPredictBody(value, this.target.kinds, config.maxInputs);
     this.parseMs = clock.now() - begunMs;
-    this.#infer(body, undefined);
+    this.#call(body, undefined);
   }
 
-  #infer(body: PredictBody, raw: RawPayload | undefined): void {
-    const { deps } = this.context;
+  #call(body: PredictBody, raw: RawPayload | undefined): void {
     applyHeaders(body, this.wire.headers);
     applyTarget(body, this.target);
-    const call = new PredictCall(body, raw, deps.config);
-    this.#call = call;
-    deps.infer(call).then(
-      (answer) => {
-        this.#answer(call, answer);
-        if (raw !== undefined) this.context.bodyPool.give(raw.bytes);
-      },
-      (error: unknown) => {
-        this.fail(error);
-        if (raw !== undefined) this.context.bodyPool.give(raw.bytes);
-      },
-    );
-  }
-
-  #answer(call: PredictCall, answer: InferResponse): void {
-    if (this.#gone) return;
-    try {
-      sendAnswer(this, call, answer);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  #end(code: 'OK' | ErrorCode, nowMs: number): void {
-    this.#gone = true;
-    const { context } = this;
-    const { deps } = context;
-    if (this.#held) {
-      this.wire.unwatch(this);
-      context.inFlight.leave(this.#client);
-    }
-    const elapsedMs = nowMs - this.startMs;
-    const view = this.#call?.view;
-    if (view === undefined) deps.telemetry.unroutedRequest('rest', code === 'OK' ? 'INTERNAL' : code, elapsedMs);
-    else context.telemetryOf(view).request('rest', code, elapsedMs);
-    if (deps.config.slowRequestMs > 0 && elapsedMs > deps.config.slowRequestMs) logSlow(this, code, elapsedMs, view);
-    deps.onAnswered?.();
+    this.infer(new PredictCall(body, raw, this.context.deps.config), raw?.bytes);
   }
 }
 
@@ -192,19 +104,6 @@ function applyTarget(body: PredictBody, { model, version }: PredictTarget): void
   }
   body.model = model;
   body.version = version;
-}
-
-function logSlow(exchange: PredictExchange, code: string, elapsedMs: number, view: ModelView | undefined): void {
-  const { wire } = exchange;
-  const fields = {
-    requestId: requestIdOf(wire),
-    traceparent: wire.headers.traceparent,
-    model: view?.name,
-    version: view?.version,
-    code,
-    elapsedMs: Math.round(elapsedMs),
-  };
-  exchange.context.deps.logger.warn(fields, 'slow request');
 }
 
 function unknownType(contentType: string | undefined): HotpathError {

@@ -1,7 +1,7 @@
 /** The predict routes: each names what it takes and hands the raw request to a PredictExchange, which answers it. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RestContext } from './context.ts';
-import { NodeWire } from './node-wire.ts';
+import { wireOf } from './node-wire.ts';
 import type { PayloadKind } from './predict-body.ts';
 import { PredictExchange, type PredictTarget } from './predict-exchange.ts';
 
@@ -23,7 +23,7 @@ export function addPredictRoutes(app: FastifyInstance, context: RestContext): vo
       // Before Fastify looks at the body: its content type parser costs 1 to 2 us of a request's 15.
       onRequest: (request, reply) => {
         reply.hijack();
-        const wire = new NodeWire(request.raw, reply.raw, context.requestTimeoutMs);
+        const wire = wireOf(request, reply, context.requestTimeoutMs);
         new PredictExchange(context, wire, targetOf(request)).start();
       },
       handler: unreachable,

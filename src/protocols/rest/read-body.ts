@@ -43,15 +43,17 @@ export class PlainBody {
   readonly #declared: number;
   readonly #maxBytes: number;
   readonly #pool: BodyPool;
+  readonly #offset: number;
   #receiver: BodyReceiver | undefined;
   #whole: Buffer | undefined;
   #chunks: Buffer[] | undefined;
   #length = 0;
 
-  constructor(declared: number, { maxBytes, pool }: BodyLimits, receiver: BodyReceiver) {
+  constructor(declared: number, { maxBytes, pool, offset = 0 }: BodyLimits, receiver: BodyReceiver) {
     this.#declared = declared;
     this.#maxBytes = maxBytes;
     this.#pool = pool;
+    this.#offset = offset;
     this.#receiver = receiver;
   }
 
@@ -65,7 +67,7 @@ export class PlainBody {
     }
     if (this.#declared > 0 && this.#length <= this.#declared) {
       // Not zeroed: a body shorter than declared never ends well, so every byte is overwritten.
-      this.#whole ??= this.#pool.take(this.#declared);
+      this.#whole ??= this.#pool.take(this.#declared, this.#offset);
       chunk.copy(this.#whole, start);
       return false;
     }

@@ -4,19 +4,19 @@
  */
 import type http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { fromFramework } from '../framework-errors.ts';
 import { notFound } from '../http-errors.ts';
-import { bodyFormatOf } from './body-format.ts';
 import { RestContext } from './context.ts';
 import type { RestDeps } from './deps.ts';
 import { Drain } from './drain.ts';
 import { answerClientError, createNodeServer, type NodeServer, requestTimeout } from './http-server.ts';
 import { Http1Lane } from './http1/lane.ts';
-import { NodeWire } from './node-wire.ts';
+import { inferenceRouteOf } from './inference-route.ts';
+import { wireOf } from './node-wire.ts';
+import { addOip } from './oip-mount.ts';
 import { addPlainRoutes } from './plain-routes.ts';
-import { PredictExchange } from './predict-exchange.ts';
-import { addPredictRoutes, predictTargetOf } from './predict-routes.ts';
+import { addPredictRoutes } from './predict-routes.ts';
 import { sendError } from './send-error.ts';
 
 export interface RestServer {
@@ -75,7 +75,7 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       reply.hijack();
-      sendError(context, wireOf(request, reply, context), fromFramework(error));
+      sendError(context, wireOf(request, reply, context.requestTimeoutMs), fromFramework(error));
     },
     serverFactory: (handler) => {
       server = createNodeServer(context.deps.config, handler, context.deps.clock);
@@ -88,15 +88,20 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
     const startMs = context.deps.clock.now();
-    const { code } = sendError(context, wireOf(request, reply, context), notFound(request.method, request.url));
+    const { code } = sendError(
+      context,
+      wireOf(request, reply, context.requestTimeoutMs),
+      notFound(request.method, request.url),
+    );
     context.deps.telemetry.unroutedRequest('rest', code, context.deps.clock.now() - startMs);
   });
   app.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    sendError(context, wireOf(request, reply, context), fromFramework(error));
+    sendError(context, wireOf(request, reply, context.requestTimeoutMs), fromFramework(error));
   });
   addPredictRoutes(app as unknown as FastifyInstance, context);
   addPlainRoutes(app as unknown as FastifyInstance, context);
+  addOip(app as unknown as FastifyInstance, context);
   return { app: app as unknown as FastifyInstance, server };
 }
 
@@ -108,15 +113,9 @@ function createLane(context: RestContext, server: NodeServer): Http1Lane | undef
     headersTimeoutMs: config.headersTimeoutMs,
     requestTimeoutMs: config.requestTimeoutMs,
     keepAliveTimeoutMs: config.keepAliveTimeoutMs,
-    targetOf: predictTargetOf,
-    maxBytesOf: (contentType) => context.limitsOf(bodyFormatOf(contentType)).maxBytes,
-    start: (wire, target) => new PredictExchange(context, wire, target).start(),
+    routeOf: (url) => inferenceRouteOf(context, url),
     refuseSilent: (socket) => answerClientError(requestTimeout, socket),
   });
-}
-
-function wireOf(request: FastifyRequest, reply: FastifyReply, context: RestContext): NodeWire {
-  return new NodeWire(request.raw, reply.raw, context.requestTimeoutMs);
 }
 
 function urlOf({ address, port, family }: AddressInfo, secure: boolean): string {

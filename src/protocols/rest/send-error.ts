@@ -14,12 +14,17 @@ export interface ErrorContext extends SendContext {
 /** Answers with the error's status and `{"error": {...}}`; returns the error as it was answered. */
 export function sendError(context: ErrorContext, wire: Wire, thrown: unknown, headers: HeaderList = []): HotpathError {
   const error = toHotpathError(thrown);
+  finishError(context, wire, error, headers);
+  send(context, wire, statusOf[error.code], contentTypes.json, JSON.stringify(errorBody(error)), headers);
+  return error;
+}
+
+/** What goes with an error in whatever form it is written: the log, Retry-After, and the end of a connection still sending. */
+export function finishError(context: ErrorContext, wire: Wire, error: HotpathError, headers: HeaderList): void {
   if (isFailure(error.code)) logFailure(context.deps.logger, wire, error);
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) headers.push('retry-after', String(retryAfter));
   if (wire.leavesMuchUnread) wire.closeAfterAnswer();
-  send(context, wire, statusOf[error.code], contentTypes.json, JSON.stringify(errorBody(error)), headers);
-  return error;
 }
 
 function logFailure(logger: Logger, wire: Wire, error: HotpathError): void {

@@ -14,6 +14,8 @@ export interface BodyLimits {
   readonly maxBytes: number;
   readonly maxRatio: number;
   readonly pool: BodyPool;
+  /** Where a body of several chunks begins in its buffer. @default 0 */
+  readonly offset?: number;
 }
 
 /** Who waits for the body. Exactly one of the two is called, once; neither when the client leaves before the end. */
@@ -26,6 +28,9 @@ export interface Abandonable {
   /** The client has left: stop working for it. */
   abandon(): void;
 }
+
+/** Chunks leave one after the other, uncopied when large. */
+export type AnswerBody = string | Uint8Array | readonly Uint8Array[];
 
 export interface Wire {
   readonly method: string;
@@ -46,7 +51,7 @@ export interface Wire {
   /** The answer says `connection: close`, and the connection ends after it. Nothing on HTTP/2. Before the answer. */
   closeAfterAnswer(): void;
   /** The whole answer; `size` is the body's length in bytes. Ignored unless open. */
-  answer(status: number, headers: HeaderList, body: string | Uint8Array, size: number): void;
+  answer(status: number, headers: HeaderList, body: AnswerBody, size: number): void;
   /** Begins an answer of unknown length; undefined where only whole answers can be sent. */
   readonly stream: ((status: number, headers: HeaderList) => Writable) | undefined;
 }

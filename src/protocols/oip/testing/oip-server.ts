@@ -63,7 +63,9 @@ export function serve(folders: Record<string, FakeFolder>, more: Partial<OipDeps
       modelLoadFailed: quiet,
     },
     health: () => ({ state: 'ready' }),
-    statistics: { counters: (model, version) => (model === 'm' && version === '2' ? counters : undefined) },
+    statistics: async () => ({
+      counters: (model, version) => (model === 'm' && version === '2' ? counters : undefined),
+    }),
     control: 'explicit',
     logLevel: () => served.level,
     setLogLevel: async (level) => {

@@ -3,23 +3,25 @@
  * until it closes or is passed on to node. Bodies go from the socket's chunks into one buffer, answers leave in one write.
  */
 import type { Socket } from 'node:net';
-import type { PredictTarget } from '../predict-exchange.ts';
-import type { Wire } from '../wire.ts';
+import type { AnswerBody, Wire } from '../wire.ts';
 import type { AnswerText } from './answer-text.ts';
 import { LaneWire } from './lane-wire.ts';
 import { type RequestHead, readHead } from './request-head.ts';
+
+export interface LaneRoute {
+  /** Bytes that a body of this Content-Type may have. What is larger goes to node, which refuses it without reading it. */
+  readonly maxBytesOf: (contentType: string | undefined) => number;
+  /** Starts the request; it answers through the wire. */
+  readonly start: (wire: Wire) => void;
+}
 
 export interface LaneOptions {
   /** A limit of 0 is no limit. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
-  /** The predict route of a path; undefined for every other path. */
-  readonly targetOf: (url: string) => PredictTarget | undefined;
-  /** Bytes that a body of this Content-Type may have. What is larger goes to node, which refuses it without reading it. */
-  readonly maxBytesOf: (contentType: string | undefined) => number;
-  /** Starts the request; it answers through the wire. */
-  readonly start: (wire: Wire, target: PredictTarget) => void;
+  /** The inference route of a path; undefined for every other path, which goes to node. */
+  readonly routeOf: (url: string) => LaneRoute | undefined;
   /** Tells a client that has sent nothing that its time is over, and closes. */
   readonly refuseSilent: (socket: Socket) => void;
 }
@@ -34,7 +36,7 @@ export interface LaneHost extends LaneOptions {
 }
 
 interface PlainHead extends RequestHead {
-  readonly target: PredictTarget;
+  readonly route: LaneRoute;
 }
 
 /** A head is looked for in so many bytes; a longer one is node's. */
@@ -108,7 +110,7 @@ export class LaneConnection {
   }
 
   /** Sends the answer of `wire`; called by it, once. */
-  answer(status: number, headers: readonly string[], body: string | Uint8Array, size: number, isLast: boolean): void {
+  answer(status: number, headers: readonly string[], body: AnswerBody, size: number, isLast: boolean): void {
     const head = this.#host.answers.head(status, headers, isLast);
     this.#wire = undefined;
     this.#isLast = isLast;
@@ -119,20 +121,21 @@ export class LaneConnection {
     else this.#goOn();
   }
 
-  #write(head: string, body: string | Uint8Array, size: number): void {
+  #write(head: string, body: AnswerBody, size: number): void {
     const socket = this.#socket;
-    if (typeof body === 'string') socket.write(head + body, size === body.length ? 'latin1' : 'utf8');
-    else if (size <= joinBytes) {
-      const whole = Buffer.allocUnsafe(head.length + size);
-      whole.write(head, 'latin1');
-      whole.set(body, head.length);
-      socket.write(whole);
-    } else {
-      socket.cork();
-      socket.write(head, 'latin1');
-      socket.write(body);
-      socket.uncork();
+    if (typeof body === 'string') {
+      socket.write(head + body, size === body.length ? 'latin1' : 'utf8');
+      return;
     }
+    const chunks = body instanceof Uint8Array ? [body] : body;
+    if (size <= joinBytes) {
+      socket.write(Buffer.concat([Buffer.from(head, 'latin1'), ...chunks]));
+      return;
+    }
+    socket.cork();
+    socket.write(head, 'latin1');
+    for (const chunk of chunks) socket.write(chunk);
+    socket.uncork();
   }
 
   /** Waiting for a request. */
@@ -167,7 +170,7 @@ export class LaneConnection {
     this.#sinceMs = this.#host.nowMs();
     this.#bodyLeft = Math.max(0, end - chunk.length);
     this.#wire = new LaneWire(this, head, chunk.subarray(length, end), this.#bodyLeft);
-    this.#host.start(this.#wire, head.target);
+    head.route.start(this.#wire);
     return end < chunk.length ? chunk.subarray(end) : nothing;
   }
 
@@ -176,9 +179,9 @@ export class LaneConnection {
     const last = this.#lastHead;
     if (last !== undefined && text.startsWith(last.text)) return last;
     const head = readHead(text.includes('\r\n\r\n') ? text : chunk.toString('latin1', 0, maxHeadBytes));
-    const target = head === undefined ? undefined : this.#host.targetOf(head.url);
-    if (head === undefined || target === undefined) return undefined;
-    return head.contentLength > this.#host.maxBytesOf(head.headers['content-type']) ? undefined : { ...head, target };
+    const route = head === undefined ? undefined : this.#host.routeOf(head.url);
+    if (head === undefined || route === undefined) return undefined;
+    return head.contentLength > route.maxBytesOf(head.headers['content-type']) ? undefined : { ...head, route };
   }
 
   /** Gives the request what belongs to its body; returns the rest. */

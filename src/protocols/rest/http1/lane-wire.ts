@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { swallowBytes } from '../node-wire.ts';
 import { PlainBody } from '../read-body.ts';
-import type { Abandonable, BodyLimits, BodyReceiver, HeaderList, Wire } from '../wire.ts';
+import type { Abandonable, AnswerBody, BodyLimits, BodyReceiver, HeaderList, Wire } from '../wire.ts';
 import type { LaneConnection } from './lane-connection.ts';
 import type { RequestHead } from './request-head.ts';
 
@@ -97,7 +97,7 @@ export class LaneWire implements Wire {
     this.#isLast = true;
   }
 
-  answer(status: number, headers: HeaderList, body: string | Uint8Array, size: number): void {
+  answer(status: number, headers: HeaderList, body: AnswerBody, size: number): void {
     if (this.isOpen) this.#connection.answer(status, headers, body, size, this.#isLast);
   }
 }

@@ -10,11 +10,10 @@ import { BodyPool } from '../body-pool.ts';
 import { NodeWire } from '../node-wire.ts';
 import type { Abandonable, Wire } from '../wire.ts';
 import { Http1Lane } from './lane.ts';
-import type { LaneOptions } from './lane-connection.ts';
+import type { LaneRoute } from './lane-connection.ts';
 
 const maxBytes = 200_000;
 const limits = { maxBytes, maxRatio: 10, pool: new BodyPool() };
-const target = { kinds: [], batch: false, model: undefined, version: undefined };
 
 /** Answers with path and body; a body of `later` is answered a turn later, `refuse` in the id before the body is read. */
 function answerEcho(wire: Wire): void {
@@ -38,20 +37,18 @@ function answerEcho(wire: Wire): void {
   });
 }
 
-/** A server with a lane when `options` are given, and node alone otherwise. */
-async function listen(options: Partial<LaneOptions> | undefined) {
+/** A server with a lane when `route` is given, and node alone otherwise. */
+async function listen(route: Partial<LaneRoute> | undefined) {
   const server = http.createServer((request, response) => answerEcho(new NodeWire(request, response, 0)));
   const lane =
-    options &&
+    route &&
     new Http1Lane(server, false, systemClock, {
       headersTimeoutMs: 0,
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 0,
-      targetOf: (url) => (url.startsWith('/fast') ? target : undefined),
-      maxBytesOf: () => maxBytes,
-      start: answerEcho,
+      routeOf: (url) =>
+        url.startsWith('/fast') ? { maxBytesOf: () => maxBytes, start: answerEcho, ...route } : undefined,
       refuseSilent: (socket) => socket.end('late'),
-      ...options,
     });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -110,8 +107,8 @@ function post(path: string, body: string, more = ''): string {
   return `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${more}\r\n${body}`;
 }
 
-async function connect(context: TestContext, options: Partial<LaneOptions> = {}) {
-  const made = await listen(options);
+async function connect(context: TestContext, route: Partial<LaneRoute> = {}) {
+  const made = await listen(route);
   const client = new Client(made.port);
   context.after(() => {
     client.socket.destroy();

@@ -20,6 +20,7 @@ const kept: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
   'content-type',
+  'inference-header-content-length',
   'traceparent',
   'x-priority',
   'x-request-id',

@@ -1,0 +1,155 @@
+/**
+ * One inference request from headers to answer: refuse early, read, parse, infer, encode, count. What the native API and the Open
+ * Inference Protocol have in common; each adds how it reads and answers. Every way out passes `#end`, which gives back the
+ * in-flight place exactly once. Callbacks instead of async functions: the hot path has one promise, the core's.
+ */
+import { type ErrorCode, HotpathError } from '../../core/errors.ts';
+import type { CancelToken, InferCall, InferResponse, ModelView } from '../../core/types.ts';
+import type { Protocol } from '../../ports/telemetry.ts';
+import type { RestContext } from './context.ts';
+import { secondsText } from './duration-text.ts';
+import { requestIdOf } from './request-id.ts';
+import type { Abandonable, BodyLimits, BodyReceiver, HeaderList, Wire } from './wire.ts';
+
+export interface ExchangeCall extends InferCall {
+  readonly cancel: CancelToken;
+  /** The model, once decoding has begun. */
+  readonly view: ModelView | undefined;
+}
+
+export abstract class Exchange<Call extends ExchangeCall> implements Abandonable, BodyReceiver {
+  readonly context: RestContext;
+  readonly wire: Wire;
+  readonly startMs: number;
+  /** Time spent parsing the body, before the core's own `decode`. */
+  parseMs = 0;
+  readonly #protocol: Protocol;
+  #call: Call | undefined;
+  #client = '';
+  #held = false;
+  #gone = false;
+
+  constructor(context: RestContext, wire: Wire, protocol: Protocol) {
+    this.context = context;
+    this.wire = wire;
+    this.#protocol = protocol;
+    this.startMs = context.deps.clock.now();
+  }
+
+  /** What the body may be, from the headers; or why it is not even read. */
+  protected abstract bodyLimits(): BodyLimits | HotpathError;
+  /** Parses the body and calls `infer`. @throws HotpathError. */
+  protected abstract parse(body: Buffer): void;
+  /** Encodes, sends and calls `finish`. @throws whatever encoding finds impossible, before anything is sent. */
+  protected abstract answer(call: Call, response: InferResponse): void;
+  /** Answers with the error; returns it as it was answered. */
+  protected abstract answerError(thrown: unknown, headers: HeaderList): HotpathError;
+
+  /** Refuses without reading a byte of the body where the headers suffice. */
+  start(): void {
+    const limits = this.#enter() ?? this.bodyLimits();
+    if (limits instanceof HotpathError) this.fail(limits);
+    else this.wire.receive(limits, this);
+  }
+
+  /** The body has arrived whole; called by the wire. */
+  onBody(body: Buffer): void {
+    if (this.#gone) return;
+    try {
+      this.parse(body);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The client has left; what still runs for it is dropped as early as the core can. */
+  abandon(): void {
+    if (this.#gone) return;
+    this.#end('CANCELLED', this.context.deps.clock.now());
+    this.#call?.cancel.cancel();
+  }
+
+  /** Answers with the error, unless the client has left or was answered. */
+  fail(thrown: unknown): void {
+    if (this.#gone) return;
+    const nowMs = this.context.deps.clock.now();
+    const headers = ['x-process-time', secondsText(nowMs - this.startMs)];
+    this.#end(this.answerError(thrown, headers).code, nowMs);
+  }
+
+  /** Called once the answer was handed to the socket. */
+  finish(nowMs: number): void {
+    if (!this.#gone) this.#end('OK', nowMs);
+  }
+
+  /** The client has left or was answered. */
+  protected get isGone(): boolean {
+    return this.#gone;
+  }
+
+  /** `body`: large bytes that the call's tensors alias; given back for the next request once nobody reads them. */
+  protected infer(call: Call, body: Buffer | undefined): void {
+    this.#call = call;
+    const { deps, bodyPool } = this.context;
+    deps.infer(call).then(
+      (response) => {
+        this.#answer(call, response);
+        if (body !== undefined) bodyPool.give(body);
+      },
+      (error: unknown) => {
+        this.fail(error);
+        if (body !== undefined) bodyPool.give(body);
+      },
+    );
+  }
+
+  #enter(): HotpathError | undefined {
+    const { context, wire } = this;
+    if (context.closing) return new HotpathError('SHUTTING_DOWN', 'The server is stopping and takes no new work.');
+    const client = context.inFlight.countsClients ? (wire.remoteAddress ?? '') : '';
+    const refusal = context.inFlight.enter(client);
+    if (refusal !== undefined) return refusal;
+    this.#client = client;
+    this.#held = true;
+    wire.watch(this);
+    return undefined;
+  }
+
+  #answer(call: Call, response: InferResponse): void {
+    if (this.#gone) return;
+    try {
+      this.answer(call, response);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #end(code: 'OK' | ErrorCode, nowMs: number): void {
+    this.#gone = true;
+    const { context } = this;
+    const { deps } = context;
+    if (this.#held) {
+      this.wire.unwatch(this);
+      context.inFlight.leave(this.#client);
+    }
+    const elapsedMs = nowMs - this.startMs;
+    const view = this.#call?.view;
+    const protocol = this.#protocol;
+    if (view === undefined) deps.telemetry.unroutedRequest(protocol, code === 'OK' ? 'INTERNAL' : code, elapsedMs);
+    else context.telemetryOf(view).request(protocol, code, elapsedMs);
+    if (deps.config.slowRequestMs > 0 && elapsedMs > deps.config.slowRequestMs) this.#logSlow(code, elapsedMs, view);
+    deps.onAnswered?.();
+  }
+
+  #logSlow(code: string, elapsedMs: number, view: ModelView | undefined): void {
+    const fields = {
+      requestId: requestIdOf(this.wire),
+      traceparent: this.wire.headers.traceparent,
+      model: view?.name,
+      version: view?.version,
+      code,
+      elapsedMs: Math.round(elapsedMs),
+    };
+    this.context.deps.logger.warn(fields, 'slow request');
+  }
+}

@@ -1,0 +1,90 @@
+/** An infer request of the Open Inference Protocol: JSON, JSON with binary tensors behind it, or one raw tensor; errors in its form. */
+import type { HotpathError } from '../../core/errors.ts';
+import type { InferResponse } from '../../core/types.ts';
+import { readLongJson } from '../codecs/long-json.ts';
+import { maxSmallJsonBytes } from '../codecs/read-json.ts';
+import { errorAnswer } from '../oip/errors.ts';
+import { answer, jsonCall, type OipCall, rawCall } from '../oip/infer-call.ts';
+import { readInferJson } from '../oip/infer-json.ts';
+import type { OipTarget } from '../oip/read-json-request.ts';
+import { type SplitBody, splitBody } from '../oip/split-body.ts';
+import type { RestContext } from './context.ts';
+import { Exchange } from './exchange.ts';
+import { pushTiming } from './predict-answer.ts';
+import { finishHeaders, send } from './send.ts';
+import { finishError } from './send-error.ts';
+import type { BodyLimits, HeaderList, Wire } from './wire.ts';
+
+const jsonType = 'application/json';
+const headerLength = 'inference-header-content-length';
+
+export class OipExchange extends Exchange<OipCall> {
+  readonly target: OipTarget;
+
+  constructor(context: RestContext, wire: Wire, target: OipTarget) {
+    super(context, wire, 'oip-rest');
+    this.target = target;
+  }
+
+  /** The JSON part has a limit of its own, kept by splitBody. The first tensor behind it shall lie where it needs no copy. */
+  protected bodyLimits(): BodyLimits {
+    const limits = this.context.limitsOf('raw');
+    const jsonBytes = Number(this.wire.headers[headerLength]) % 8;
+    return jsonBytes > 0 ? { ...limits, offset: 8 - jsonBytes } : limits;
+  }
+
+  protected parse(body: Buffer): void {
+    const { clock, config } = this.context.deps;
+    const begunMs = clock.now();
+    const parts = splitBody(body, this.wire.headers[headerLength], config.maxJsonBytes);
+    const { json, binary } = parts;
+    if (json === undefined) this.infer(rawCall(binary, this.target, config), body);
+    else if (json.length > maxSmallJsonBytes) void this.#parseLong(json, parts, body, begunMs);
+    else this.#take(readInferJson(json, config.maxJsonDepth), parts, body, begunMs);
+  }
+
+  protected answer(call: OipCall, response: InferResponse): void {
+    const { context, wire } = this;
+    const { clock } = context.deps;
+    const begun = clock.now();
+    const { headers, body } = answer(call, response);
+    const now = clock.now();
+    if (typeof body === 'string') {
+      const own: HeaderList = [];
+      pushTiming(own, response.timing, this.parseMs, now - begun, now - this.startMs);
+      send(context, wire, 200, jsonType, body, own);
+    } else {
+      pushTiming(headers, response.timing, this.parseMs, now - begun, now - this.startMs);
+      let size = 0;
+      for (const chunk of body) size += chunk.byteLength;
+      headers.push('content-length', String(size));
+      finishHeaders(context, wire, headers);
+      wire.answer(200, headers, body, size);
+    }
+    context.telemetryOf(response.model).stages(response.timing, this.parseMs, now - begun);
+    this.finish(now);
+  }
+
+  protected answerError(thrown: unknown, headers: HeaderList): HotpathError {
+    const { error, status, body } = errorAnswer(thrown);
+    finishError(this.context, this.wire, error, headers);
+    send(this.context, this.wire, status, jsonType, body, headers);
+    return error;
+  }
+
+  async #parseLong(json: Buffer, parts: SplitBody, body: Buffer, begunMs: number): Promise<void> {
+    try {
+      const value = await readLongJson(json, this.context.deps.config.maxJsonDepth);
+      if (!this.isGone) this.#take(value, parts, body, begunMs);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #take(value: unknown, { json, binary }: SplitBody, body: Buffer, begunMs: number): void {
+    const { clock, config } = this.context.deps;
+    const call = jsonCall(value, binary, this.target, config, json);
+    this.parseMs = clock.now() - begunMs;
+    this.infer(call, body);
+  }
+}
