@@ -32,7 +32,13 @@ export async function ask(url: string, asked: Asked = {}): Promise<Reply> {
   const method = asked.method ?? (body === undefined ? 'GET' : 'POST');
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   const length = body === undefined || chunkBytes !== undefined ? {} : { 'content-length': Buffer.byteLength(body) };
-  const request = http.request(url, { method, agent, headers: { ...type, ...length, ...asked.headers } });
+  // A client that closes would be served by node's own server and not by the lane.
+  const connection = { connection: 'keep-alive' };
+  const request = http.request(url, {
+    method,
+    agent,
+    headers: { ...connection, ...type, ...length, ...asked.headers },
+  });
   const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
     request.once('response', resolve);
     request.on('error', reject);
