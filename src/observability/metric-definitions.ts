@@ -57,7 +57,7 @@ export const metricDefinitions = {
   stage_duration_seconds: histogram(
     'seconds',
     [...model, 'stage'],
-    'Where successful requests spent their time: decode, queue, batch (merge and hand-over), infer, encode.',
+    'Where successful requests spent their time: decode, queue, batch (merge and hand-over), infer, encode (all since the batch came back).',
   ),
   batch_size: histogram('rows', model, 'Rows per executed batch.'),
   batches_total: counter('batches', [...model, 'reason'], 'Executed batches by the reason they left the queue.'),

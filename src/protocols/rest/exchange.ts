@@ -26,6 +26,7 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
   readonly #protocol: Protocol;
   #call: Call | undefined;
   #client = '';
+  #receivedMs = 0;
   #held = false;
   #gone = false;
 
@@ -38,8 +39,8 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
 
   /** What the body may be, from the headers; or why it is not even read. */
   protected abstract bodyLimits(): BodyLimits | HotpathError;
-  /** Parses the body and calls `infer`. @throws HotpathError. */
-  protected abstract parse(body: Buffer): void;
+  /** Parses the body, which was there at `beganMs`, and calls `infer`. @throws HotpathError. */
+  protected abstract parse(body: Buffer, beganMs: number): void;
   /** Encodes, sends and calls `finish`. @throws whatever encoding finds impossible, before anything is sent. */
   protected abstract answer(call: Call, response: InferResponse): void;
   /** Answers with the error; returns it as it was answered. */
@@ -55,8 +56,9 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
   /** The body has arrived whole; called by the wire. */
   onBody(body: Buffer): void {
     if (this.#gone) return;
+    this.#receivedMs = this.context.deps.clock.now();
     try {
-      this.parse(body);
+      this.parse(body, this.#receivedMs);
     } catch (error) {
       this.fail(error);
     }
@@ -77,9 +79,16 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
     this.#end(this.answerError(thrown, headers).code, nowMs);
   }
 
-  /** Called once the answer was handed to the socket. */
-  finish(nowMs: number): void {
-    if (!this.#gone) this.#end('OK', nowMs);
+  /**
+   * Called once the answer was handed to the socket. The last stage is all the time since the batch came back: also that in
+   * which the answers of its other requests were written.
+   */
+  finish({ model, timing }: InferResponse, nowMs: number): void {
+    if (this.#gone) return;
+    const { decodeMs, queueMs, batchMs, inferMs } = timing;
+    const encodeMs = nowMs - this.#receivedMs - this.parseMs - decodeMs - queueMs - batchMs - inferMs;
+    this.context.telemetryOf(model).stages(timing, this.parseMs, encodeMs);
+    this.#end('OK', nowMs);
   }
 
   /** The client has left or was answered. */

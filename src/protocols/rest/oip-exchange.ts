@@ -33,14 +33,13 @@ export class OipExchange extends Exchange<OipCall> {
     return jsonBytes > 0 ? { ...limits, offset: 8 - jsonBytes } : limits;
   }
 
-  protected parse(body: Buffer): void {
-    const { clock, config } = this.context.deps;
-    const begunMs = clock.now();
+  protected parse(body: Buffer, beganMs: number): void {
+    const { config } = this.context.deps;
     const parts = splitBody(body, this.wire.headers[headerLength], config.maxJsonBytes);
     const { json, binary } = parts;
     if (json === undefined) this.infer(rawCall(binary, this.target, config), body);
-    else if (json.length > maxSmallJsonBytes) void this.#parseLong(json, parts, body, begunMs);
-    else this.#take(readInferJson(json, config.maxJsonDepth), parts, body, begunMs);
+    else if (json.length > maxSmallJsonBytes) void this.#parseLong(json, parts, body, beganMs);
+    else this.#take(readInferJson(json, config.maxJsonDepth), parts, body, beganMs);
   }
 
   protected answer(call: OipCall, response: InferResponse): void {
@@ -61,8 +60,7 @@ export class OipExchange extends Exchange<OipCall> {
       finishHeaders(context, wire, headers);
       wire.answer(200, headers, body, size);
     }
-    context.telemetryOf(response.model).stages(response.timing, this.parseMs, now - begun);
-    this.finish(now);
+    this.finish(response, clock.now());
   }
 
   protected answerError(thrown: unknown, headers: HeaderList): HotpathError {
@@ -72,19 +70,19 @@ export class OipExchange extends Exchange<OipCall> {
     return error;
   }
 
-  async #parseLong(json: Buffer, parts: SplitBody, body: Buffer, begunMs: number): Promise<void> {
+  async #parseLong(json: Buffer, parts: SplitBody, body: Buffer, beganMs: number): Promise<void> {
     try {
       const value = await readLongJson(json, this.context.deps.config.maxJsonDepth);
-      if (!this.isGone) this.#take(value, parts, body, begunMs);
+      if (!this.isGone) this.#take(value, parts, body, beganMs);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #take(value: unknown, { json, binary }: SplitBody, body: Buffer, begunMs: number): void {
+  #take(value: unknown, { json, binary }: SplitBody, body: Buffer, beganMs: number): void {
     const { clock, config } = this.context.deps;
     const call = jsonCall(value, binary, this.target, config, json);
-    this.parseMs = clock.now() - begunMs;
+    this.parseMs = clock.now() - beganMs;
     this.infer(call, body);
   }
 }

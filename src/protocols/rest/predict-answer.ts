@@ -30,8 +30,7 @@ export function sendAnswer(exchange: PredictExchange, call: PredictCall, answer:
   pushTiming(headers, answer.timing, exchange.parseMs, now - begun, now - exchange.startMs);
   const sent = format === 'ndjson' ? 'json' : format;
   send(context, wire, 200, contentTypes[sent], body, headers);
-  context.telemetryOf(answer.model).stages(answer.timing, exchange.parseMs, now - begun);
-  exchange.finish(now);
+  exchange.finish(answer, context.deps.clock.now());
 }
 
 /** Server-Timing in milliseconds by stage, X-Process-Time in seconds as other servers have it. */
@@ -106,8 +105,7 @@ async function streamLines(
     pushTiming(headers, answer.timing, exchange.parseMs, 0, begun - exchange.startMs);
     finishHeaders(context, wire, headers);
     await writeLines(stream(200, headers), answer, meaning, call.rows);
-    context.telemetryOf(answer.model).stages(answer.timing, exchange.parseMs, context.deps.clock.now() - begun);
-    exchange.finish(context.deps.clock.now());
+    exchange.finish(answer, context.deps.clock.now());
   } catch (error) {
     exchange.fail(error);
   }

@@ -40,25 +40,24 @@ export class PredictExchange extends Exchange<PredictCall> {
     return this.context.limitsOf(format);
   }
 
-  protected parse(body: Buffer): void {
-    const { clock, config } = this.context.deps;
-    const begunMs = clock.now();
+  protected parse(body: Buffer, beganMs: number): void {
+    const { config } = this.context.deps;
     if (this.format === 'raw') {
       const { headers } = this.wire;
       this.#call(rawBodyFields(headers, config.maxInputs), { bytes: body, shape: rawShapeOf(headers) });
       return;
     }
     if (this.format === 'msgpack') {
-      this.#take(readMsgpack(body, config.maxJsonDepth), begunMs);
+      this.#take(readMsgpack(body, config.maxJsonDepth), beganMs);
       return;
     }
     if (body.length > maxSmallJsonBytes) {
-      void this.#parseLong(body, begunMs);
+      void this.#parseLong(body, beganMs);
       return;
     }
     const row = this.target.kinds.includes('features') ? numberRowOf(body) : undefined;
     if (row !== undefined) this.#call(emptyBody('features', row), undefined);
-    else this.#take(readJson(body, config.maxJsonDepth), begunMs);
+    else this.#take(readJson(body, config.maxJsonDepth), beganMs);
   }
 
   protected answer(call: PredictCall, response: InferResponse): void {
@@ -69,19 +68,19 @@ export class PredictExchange extends Exchange<PredictCall> {
     return sendError(this.context, this.wire, thrown, headers);
   }
 
-  async #parseLong(body: Buffer, begunMs: number): Promise<void> {
+  async #parseLong(body: Buffer, beganMs: number): Promise<void> {
     try {
       const value = await readLongJson(body, this.context.deps.config.maxJsonDepth);
-      if (!this.isGone) this.#take(value, begunMs);
+      if (!this.isGone) this.#take(value, beganMs);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #take(value: unknown, begunMs: number): void {
+  #take(value: unknown, beganMs: number): void {
     const { clock, config } = this.context.deps;
     const body = readPredictBody(value, this.target.kinds, config.maxInputs);
-    this.parseMs = clock.now() - begunMs;
+    this.parseMs = clock.now() - beganMs;
     this.#call(body, undefined);
   }
 
