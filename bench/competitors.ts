@@ -88,10 +88,10 @@ export interface HotpathServer extends RunningServer {
 
 /** Starts the real server as a user would, quiet, on free ports. */
 export async function startHotpath(options: HotpathOptions, extra: readonly string[] = []): Promise<HotpathServer> {
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort, grpcPort] = [await freePort(), await freePort(), await freePort()];
   const args = [...options.nodeArguments, pathOf('../src/cli/main.ts'), 'serve', '--log-level', 'warn', '--preload'];
   args.push('--models', options.modelsDir, '--cache-dir', `${options.modelsDir}/.cache`);
-  args.push('--port', String(port), '--admin-port', String(adminPort), ...extra);
+  args.push('--port', String(port), '--admin-port', String(adminPort), '--grpc-port', String(grpcPort), ...extra);
   const server = await startServer({ command: process.execPath, args, port, readyPath: '/health/ready' });
   return { ...server, admin: { host: '127.0.0.1', port: adminPort } };
 }

@@ -4,6 +4,7 @@ import type { Style } from './terminal.ts';
 export interface BannerFacts {
   readonly version: string;
   readonly url: string;
+  readonly grpcUrl: string | undefined;
   readonly adminUrl: string | undefined;
   readonly modelsFolder: string;
   readonly models: readonly string[];
@@ -31,6 +32,7 @@ export function renderBanner(facts: BannerFacts, style: Style): string {
   const rows: [string, string][] = [
     ['Models', describeModels(facts)],
     ['Docs', `${facts.url}/docs`],
+    ['gRPC', facts.grpcUrl ?? 'off'],
     ['Admin', facts.adminUrl ?? 'off'],
   ];
   return [

@@ -229,6 +229,7 @@ describe('what the terminal shows', () => {
     const facts = {
       version: '0.1.0',
       url: 'http://127.0.0.1:8000',
+      grpcUrl: undefined,
       adminUrl: undefined,
       modelsFolder: 'models',
       workers: 2,
@@ -239,6 +240,7 @@ describe('what the terminal shows', () => {
       `Hotpath 0.1.0 serves at http://127.0.0.1:8000 (ready in 413 ms, 2 processes)
   Models  iris, mlp
   Docs    http://127.0.0.1:8000/docs
+  gRPC    off
   Admin   off
 
 Try:

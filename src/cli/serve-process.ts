@@ -76,7 +76,7 @@ export async function serveAsWorker(loaded: LoadedConfig, startServer: StartServ
     process.exit(1);
   }
   if (server === undefined) process.exit(0);
-  control.ready({ url: server.url, adminUrl: server.adminUrl });
+  control.ready({ url: server.url, grpcUrl: server.grpcUrl, adminUrl: server.adminUrl });
   watchRequestCount(server, loaded.config, () => control.link.retire());
   await leave.promise;
   endProcess(await stopServer(server, drainLimitMs(loaded.config)));

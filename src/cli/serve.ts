@@ -9,9 +9,8 @@ import { renderBanner } from './banner.ts';
 import type { CommandContext, ExitCode } from './command.ts';
 import { ensureDemoModel, listModelNames } from './ensure-demo-model.ts';
 import { parseSettingFlags } from './parse-flags.ts';
-import type { RunningServer, StartServer } from './server-contract.ts';
+import type { RunningServer, ServerUrls, StartServer } from './server-contract.ts';
 import { describeStartError } from './start-error.ts';
-import type { ServingUrls } from './worker-process.ts';
 
 export const help = `Usage: hotpath serve [--config <file>] [flags]
 
@@ -27,7 +26,7 @@ async function loadStartServer(): Promise<StartServer> {
   return startServer;
 }
 
-async function printBanner(urls: ServingUrls, { config }: LoadedConfig, { terminal }: CommandContext): Promise<void> {
+async function printBanner(urls: ServerUrls, { config }: LoadedConfig, { terminal }: CommandContext): Promise<void> {
   const facts = {
     ...urls,
     version: packageVersion(),

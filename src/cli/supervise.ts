@@ -6,11 +6,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { LoadedConfig } from '../config/load.ts';
 import { drainLimitMs } from './serve-process.ts';
+import type { ServerUrls } from './server-contract.ts';
 import { Supervisor } from './supervisor.ts';
-import type { ServingUrls } from './worker-process.ts';
 
 export interface SuperviseHooks {
-  readonly onServing: (urls: ServingUrls) => void | Promise<void>;
+  readonly onServing: (urls: ServerUrls) => void | Promise<void>;
   readonly log: (line: string) => void;
 }
 
@@ -30,6 +30,7 @@ async function fixedPorts({ config }: LoadedConfig): Promise<string[]> {
   const flags: string[] = [];
   if (config.port === 0) flags.push(`--port=${await freePort(config.host)}`);
   if (config.adminEnabled && config.adminPort === 0) flags.push(`--admin-port=${await freePort(config.adminHost)}`);
+  if (config.grpcEnabled && config.grpcPort === 0) flags.push(`--grpc-port=${await freePort(config.host)}`);
   return flags;
 }
 

@@ -6,8 +6,9 @@
 import cluster, { type Worker } from 'node:cluster';
 import { guardHandoffs } from './handoff-guard.ts';
 import { LinkHub } from './link-hub.ts';
+import type { ServerUrls } from './server-contract.ts';
 import type { FromWorker } from './worker-messages.ts';
-import { type ProcessExit, type ServingUrls, WorkerProcess } from './worker-process.ts';
+import { type ProcessExit, WorkerProcess } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
 export interface SupervisorOptions {
@@ -45,7 +46,7 @@ export class Supervisor {
   }
 
   /** Forks all processes. @returns the addresses once each of them serves; undefined when they could not start. */
-  async start(): Promise<ServingUrls | undefined> {
+  async start(): Promise<ServerUrls | undefined> {
     cluster.setupPrimary({ exec: this.#options.entry, args: [...this.#options.args] });
     for (let slot = 0; slot < this.#options.workers; slot++) this.#slots.push(this.#createSlot());
     const first = this.#slots.flatMap((slot) => slot.processes.map((process) => process.ready));

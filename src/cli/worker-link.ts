@@ -2,6 +2,7 @@
  * An HTTP process's line to its siblings, through the supervisor. server.ts broadcasts admin operations over it and gathers
  * the siblings' metrics for a scrape; serve-process.ts reports readiness. Must never be used per request.
  */
+import type { ServerUrls } from './server-contract.ts';
 import { type FromWorker, isLinkMessage, type LinkReply, type ToWorker } from './worker-messages.ts';
 
 export type { LinkReply } from './worker-messages.ts';
@@ -32,7 +33,7 @@ export interface LinkChannel {
 
 export interface WorkerControl {
   readonly link: WorkerLink;
-  ready(urls: { readonly url: string; readonly adminUrl: string | undefined }): void;
+  ready(urls: ServerUrls): void;
   /** Called once when the supervisor wants this process to finish and go. */
   onDrain(run: () => void): void;
 }

@@ -3,13 +3,15 @@
  * Used by worker-link.ts (in the worker) and link-hub.ts and worker-slot.ts (in the supervisor) only.
  */
 
+import type { ServerUrls } from './server-contract.ts';
+
 /** What one sibling said to a broadcast, or why it said nothing. */
 export type LinkReply =
   | { readonly workerId: number; readonly ok: true; readonly value: unknown }
   | { readonly workerId: number; readonly ok: false; readonly error: string };
 
 export type FromWorker =
-  | { readonly hotpath: 'ready'; readonly url: string; readonly adminUrl: string | undefined }
+  | ({ readonly hotpath: 'ready' } & ServerUrls)
   | { readonly hotpath: 'retire' }
   | { readonly hotpath: 'broadcast'; readonly id: number; readonly body: unknown; readonly timeoutMs: number }
   | { readonly hotpath: 'reply'; readonly id: number; readonly value: unknown }

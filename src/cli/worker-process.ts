@@ -4,12 +4,8 @@
  */
 import type { Worker } from 'node:cluster';
 import type { HubPeer } from './link-hub.ts';
+import type { ServerUrls } from './server-contract.ts';
 import { type FromWorker, isLinkMessage, type ToWorker } from './worker-messages.ts';
-
-export interface ServingUrls {
-  readonly url: string;
-  readonly adminUrl: string | undefined;
-}
 
 export interface ProcessExit {
   readonly code: number | null;
@@ -21,7 +17,7 @@ export interface ProcessExit {
 export class WorkerProcess implements HubPeer {
   readonly id: number;
   /** Its addresses once it listens, or undefined when it ended before. */
-  readonly ready: Promise<ServingUrls | undefined>;
+  readonly ready: Promise<ServerUrls | undefined>;
   readonly exited: Promise<ProcessExit>;
   /** `serving` from ready until drain or death. */
   state: 'starting' | 'serving' | 'draining' | 'gone' = 'starting';
@@ -31,7 +27,7 @@ export class WorkerProcess implements HubPeer {
     this.#worker = worker;
     this.id = worker.id;
     const startedMs = performance.now();
-    const ready = Promise.withResolvers<ServingUrls | undefined>();
+    const ready = Promise.withResolvers<ServerUrls | undefined>();
     this.ready = ready.promise;
     this.exited = new Promise((resolve) => {
       worker.once('exit', (code, signal) => {
@@ -47,7 +43,7 @@ export class WorkerProcess implements HubPeer {
       const message = raw as FromWorker;
       if (message.hotpath === 'ready') {
         if (this.state === 'starting') this.state = 'serving';
-        ready.resolve({ url: message.url, adminUrl: message.adminUrl });
+        ready.resolve({ url: message.url, grpcUrl: message.grpcUrl, adminUrl: message.adminUrl });
       } else onMessage(message);
     });
   }

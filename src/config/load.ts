@@ -136,6 +136,12 @@ function crossCheck(config: Config): string[] {
   if (config.adminEnabled && config.port !== 0 && config.port === config.adminPort && sharesAddress) {
     problems.push(`${allNames('adminPort')} must differ from port (${config.port}), or be 0.`);
   }
+  if (config.grpcEnabled && config.grpcPort !== 0 && config.grpcPort === config.port) {
+    problems.push(`${allNames('grpcPort')} must differ from port (${config.port}), or be 0.`);
+  }
+  if (config.tlsClientCa !== '' && !hasTls) {
+    problems.push(`tlsClientCa is set, so ${allNames('tlsCert')} and ${allNames('tlsKey')} must be set.`);
+  }
   return problems;
 }
 

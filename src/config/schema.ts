@@ -46,6 +46,8 @@ export const settings = {
     'Port of the admin listener (load, unload, log level, profiles); 0 picks a free one.',
   ),
   adminEnabled: flag(true, 'Start the admin listener.'),
+  grpcEnabled: flag(true, 'Start the gRPC listener (Open Inference Protocol).'),
+  grpcPort: integer(8001, 0, 65535, 'Port of the gRPC listener, on the host of the public one; 0 picks a free one.'),
   models: text('models', 'Folder of the model repository: <name>/<version>/model.onnx.'),
   defaultModel: text('', 'Model of /api/v1/predict when the request names none; empty: the only model, or iris.'),
   engine: oneOf(
@@ -121,6 +123,26 @@ export const settings = {
   ),
   tlsCert: text('', 'PEM file of the certificate chain; with tlsKey turns on TLS.'),
   tlsKey: text('', 'PEM file of the private key.'),
+  tlsClientCa: text(
+    '',
+    'PEM file of the authorities that gRPC clients’ certificates must come from; empty: none asked for.',
+  ),
+  grpcMaxMessageBytes: bytes(64 * MiB, 'Largest gRPC message, also after decompression.'),
+  grpcMaxReceiveBytes: bytes(1024 * MiB, 'Memory for large gRPC messages while they arrive, over all calls.'),
+  grpcMaxStreams: integer(4096, 1, 1_000_000, 'gRPC calls at once per connection.'),
+  grpcMaxStreamRequests: integer(
+    64,
+    1,
+    100_000,
+    'Requests of one ModelStreamInfer call in progress; beyond it the client is held back.',
+  ),
+  grpcMaxConnectionAgeMs: durationMs(
+    0,
+    'Age at which a gRPC connection is asked to reconnect, give or take 10 %, so that load spreads; 0: never.',
+  ),
+  grpcMaxConnectionAgeGraceMs: durationMs(30_000, 'Time its calls have to finish after that.'),
+  grpcKeepaliveTimeMs: durationMs(60_000, 'Silence after which a gRPC client is pinged; 0: never.'),
+  grpcKeepaliveTimeoutMs: durationMs(20_000, 'Time it has to answer the ping.'),
   ndjsonThresholdRows: integer(
     1000,
     1,

@@ -11,7 +11,7 @@ import { modelFolder, post, storeIris } from './support/serve.ts';
 const entry = join(import.meta.dirname, '../../src/cli/main.ts');
 
 async function start(models: string): Promise<{ child: ChildProcess; url: string }> {
-  const flags = ['serve', '--port', '0', '--admin-port', '0', '--workers', '2', '--models', models];
+  const flags = ['serve', '--port', '0', '--admin-port', '0', '--grpc-port', '0', '--workers', '2', '--models', models];
   const child = spawn(process.execPath, [entry, ...flags, '--cache-dir', join(models, '.cache')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

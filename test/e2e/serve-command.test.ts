@@ -22,7 +22,7 @@ interface Serving {
 }
 
 function spawnServe(test: TestContext, ...flags: string[]): Serving {
-  const child = spawn(process.execPath, [main, 'serve', '--port=0', '--admin-port=0', ...flags], {
+  const child = spawn(process.execPath, [main, 'serve', '--port=0', '--admin-port=0', '--grpc-port=0', ...flags], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, HOTPATH_LOG_LEVEL: 'warn' },
@@ -71,7 +71,7 @@ describe('hotpath serve', { timeout: 120_000 }, () => {
     const url = await urlOf(serving);
     assert.equal(await predictIris(url), 'setosa');
     assert.match(serving.errors(), /trained a random forest on the Iris data/);
-    assert.match(serving.output(), /Models {2}iris\n {2}Docs {4}http.*\/docs\n {2}Admin {3}http:/);
+    assert.match(serving.output(), /Models {2}iris\n {2}Docs {4}http.*\/docs\n {2}gRPC {4}grpc:.*\n {2}Admin {3}http:/);
     assert.ok(serving.output().split('\n').length < 24, 'the start-up message fits a screen');
     serving.child.kill('SIGTERM');
     assert.equal(await serving.exit, 0);

@@ -9,7 +9,7 @@ import { fillLeaves } from '../codecs/leaf-fill.ts';
 import { readText } from './bytes-elements.ts';
 import { oipNames } from './datatypes.ts';
 import { expectedAt } from './field-errors.ts';
-import { refuseNonFinite, refuseOtherBools } from './raw-contents.ts';
+import { refuseOddValues } from './raw-contents.ts';
 
 interface TypedForm {
   /** Field of InferTensorContents. */
@@ -57,16 +57,13 @@ export function readTypedContents(
   if (datatype === 'string') return readTexts(field, values as string[] | readonly Uint8Array[]);
   const data = values as NumericArray;
   switch (datatype) {
-    case 'bool':
-      refuseOtherBools(field, data as Uint8Array);
-      return data;
     case 'int8':
     case 'int16':
     case 'uint8':
     case 'uint16':
       return narrow(field, datatype, data);
     default:
-      if (!allowNonFinite) refuseNonFinite(field, datatype, data);
+      refuseOddValues(field, datatype, data, allowNonFinite);
       return data;
   }
 }

@@ -12,6 +12,7 @@ import { trainIris } from '../../../src/training/train-iris.ts';
 export interface TestServer {
   readonly url: string;
   readonly adminUrl: string;
+  readonly grpcUrl: string;
   readonly models: string;
   readonly log: string[];
   drain(): Promise<void>;
@@ -34,7 +35,7 @@ export async function serve(
   hooks: ServerHooks = {},
 ): Promise<TestServer> {
   const log: string[] = [];
-  const settings = { port: '0', adminPort: '0', models, cacheDir: join(models, '.cache'), ...given };
+  const settings = { port: '0', adminPort: '0', grpcPort: '0', models, cacheDir: join(models, '.cache'), ...given };
   const flags = Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [flagName(name as SettingName).replace(/^--/, ''), value]),
   );
@@ -46,6 +47,7 @@ export async function serve(
   return {
     url: server.url,
     adminUrl: server.adminUrl!,
+    grpcUrl: server.grpcUrl!,
     models,
     log,
     drain: () => server.drain(),

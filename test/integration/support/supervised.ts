@@ -19,7 +19,7 @@ export interface StartedProcess extends Omit<Supervised, 'url'> {
 }
 
 export function spawnSupervisor(flags: readonly string[], env: Record<string, string> = {}): StartedProcess {
-  const child = spawn(process.execPath, [script, '--port=0', '--admin-port=0', ...flags], {
+  const child = spawn(process.execPath, [script, '--port=0', '--admin-port=0', '--grpc-port=0', ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

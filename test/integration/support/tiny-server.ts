@@ -53,6 +53,7 @@ export async function startTinyServer({ config, link }: ServerOptions): Promise<
   });
   return {
     url: `http://${config.host}:${(server.address() as AddressInfo).port}`,
+    grpcUrl: undefined,
     adminUrl: undefined,
     requestCount: () => answered,
     drain: async () => {

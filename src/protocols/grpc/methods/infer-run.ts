@@ -1,0 +1,185 @@
+/**
+ * One prediction over gRPC, from the bytes of its message to the frame of its answer: the InferCall that the core sees, with its
+ * place in flight, its measurements and its end. Used by the unary and the streaming method. `start` settles exactly once.
+ */
+import { type ErrorCode, HotpathError, toHotpathError } from '../../../core/errors.ts';
+import type { NamedTensor, Tensor } from '../../../core/tensor.ts';
+import { CancelToken, type InferCall, type InferResponse, type ModelView, type Priority } from '../../../core/types.ts';
+import { type AnswerPlan, checkPlan, planAnswer, plannedNames } from '../../oip/answer-plan.ts';
+import { bindInputs } from '../../oip/bind-inputs.ts';
+import { classify } from '../../oip/classify.ts';
+import { readSchedule } from '../../oip/parameters.ts';
+import type { OipRequest } from '../../oip/request.ts';
+import type { GrpcContext } from '../context.ts';
+import type { Frame } from '../frame.ts';
+import { decodeInferRequest } from '../infer-request.ts';
+import { type Envelope, encodeInferResponse } from '../infer-response.ts';
+
+export interface RunReceiver {
+  onAnswer(frame: Frame): void;
+  onError(error: unknown): void;
+}
+
+export class InferRun implements InferCall {
+  readonly cancel = new CancelToken();
+  model: string | undefined;
+  version: string | undefined;
+  outputs: readonly string[] | undefined;
+  priority: Priority | undefined;
+  timeoutMs: number | undefined;
+  /** Of the request; empty when it had none or could not be read. */
+  id = '';
+  readonly #context: GrpcContext;
+  readonly #receiver: RunReceiver;
+  readonly #envelope: Envelope;
+  readonly #client: string;
+  readonly #startMs: number;
+  #request: OipRequest | undefined;
+  #plan: AnswerPlan | undefined;
+  #typed = false;
+  #view: ModelView | undefined;
+  #parseMs = 0;
+  #held = false;
+  #over = false;
+
+  /** `startMs` is when the client began to wait. */
+  constructor(context: GrpcContext, receiver: RunReceiver, envelope: Envelope, peer: string, startMs: number) {
+    this.#context = context;
+    this.#receiver = receiver;
+    this.#envelope = envelope;
+    this.#client = context.inFlight.countsClients ? peer : '';
+    this.#startMs = startMs;
+  }
+
+  /** Takes a place, before a byte of the message is read. The error says why there is none. */
+  enter(): HotpathError | undefined {
+    const { context, client } = { context: this.#context, client: this.#client };
+    if (context.closing) return new HotpathError('SHUTTING_DOWN', 'The server is stopping and takes no new work.');
+    const refusal = context.inFlight.enter(client);
+    this.#held = refusal === undefined;
+    return refusal;
+  }
+
+  /** `remainingMs`: what is left of the client's deadline. */
+  start(message: Buffer, remainingMs: number | undefined): void {
+    const { clock } = this.#context.deps;
+    const begunMs = clock.now();
+    try {
+      this.#read(message);
+      this.#parseMs = clock.now() - begunMs;
+      this.timeoutMs = smaller(this.timeoutMs, remainingMs);
+      if (this.timeoutMs !== undefined && this.timeoutMs <= 0) {
+        throw new HotpathError('DEADLINE_EXCEEDED', 'The deadline had passed when the request arrived.');
+      }
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.#context.deps.infer(this).then(
+      (response) => this.#answer(response),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  /** The client has left, or its call has failed with this error; what still runs is dropped as early as the core can. */
+  abandon(error?: unknown): void {
+    if (this.#over) return;
+    this.#end(error === undefined ? 'CANCELLED' : toHotpathError(error).code);
+    this.cancel.cancel();
+  }
+
+  fail(thrown: unknown): void {
+    if (this.#over) return;
+    this.#end(toHotpathError(thrown).code);
+    this.#receiver.onError(thrown);
+  }
+
+  /** An own property, so that it may be passed around without its object. */
+  readonly decode = (view: ModelView): readonly Tensor[] => {
+    this.#view = view;
+    const request = this.#request!;
+    // Typed contents must not stay alive while the request waits in the queue.
+    this.#request = undefined;
+    checkPlan(this.#plan!, view);
+    return bindInputs(request, view, this.#context.deps.config);
+  };
+
+  #read(message: Buffer): void {
+    const { config } = this.#context.deps;
+    const request = decodeInferRequest(message, config);
+    const { parameters } = request;
+    this.id = request.id ?? '';
+    if (request.model === '') {
+      throw new HotpathError('INVALID_INPUT', 'model_name: expected the name of a model, got nothing.', {
+        field: 'model_name',
+      });
+    }
+    const { priority, timeoutMs } = readSchedule(parameters);
+    this.model = request.model;
+    this.version = request.version;
+    this.priority = priority;
+    this.timeoutMs = timeoutMs;
+    // Answers are raw, as Triton's are, unless the client says that it wants no bytes.
+    this.#typed = parameters?.binary_data_output === false;
+    this.#plan = planAnswer(request, config.maxInputs);
+    this.outputs = plannedNames(this.#plan);
+    this.#request = request;
+  }
+
+  #answer(response: InferResponse): void {
+    if (this.#over) return;
+    const { clock } = this.#context.deps;
+    const begunMs = clock.now();
+    let frame: Frame;
+    try {
+      frame = this.#encode(response);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.#end('OK');
+    this.#context.telemetryOf(response.model).stages(response.timing, this.#parseMs, clock.now() - begunMs);
+    this.#receiver.onAnswer(frame);
+  }
+
+  #encode({ model, outputs }: InferResponse): Frame {
+    const answer = {
+      model: model.name,
+      version: model.version,
+      id: this.id,
+      parameters: undefined,
+      outputs: plannedOutputs(this.#plan!, outputs, model),
+    };
+    return encodeInferResponse(answer, this.#envelope, this.#typed);
+  }
+
+  #end(code: 'OK' | ErrorCode): void {
+    this.#over = true;
+    const context = this.#context;
+    const { clock, telemetry, config, logger, onAnswered } = context.deps;
+    if (this.#held) context.inFlight.leave(this.#client);
+    const elapsedMs = clock.now() - this.#startMs;
+    const view = this.#view;
+    if (view === undefined) telemetry.unroutedRequest('grpc', code === 'OK' ? 'INTERNAL' : code, elapsedMs);
+    else context.telemetryOf(view).request('grpc', code, elapsedMs);
+    if (config.slowRequestMs > 0 && elapsedMs > config.slowRequestMs) {
+      const fields = { model: view?.name, version: view?.version, code, elapsedMs: Math.round(elapsedMs) };
+      logger.warn(fields, 'slow request');
+    }
+    onAnswered?.();
+  }
+}
+
+/** In the order of the request, for clients that count. */
+function plannedOutputs(plan: AnswerPlan, outputs: readonly NamedTensor[], model: ModelView): readonly NamedTensor[] {
+  if (plan.outputs === undefined) return outputs;
+  return plan.outputs.map(({ name, classes }) => {
+    const output = outputs.find((tensor) => tensor.name === name)!;
+    return classes > 0 ? classify(output, classes, model) : output;
+  });
+}
+
+function smaller(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined) return b;
+  return b === undefined ? a : Math.min(a, b);
+}

@@ -1,0 +1,18 @@
+/** ServerLive, ServerReady, ServerMetadata. */
+import { serverMetadata } from '../../oip/server-metadata.ts';
+import { type Method, unary } from '../call.ts';
+import type { GrpcContext } from '../context.ts';
+import { writeMessage } from '../messages.ts';
+
+export function serverMethods({ deps }: GrpcContext): Readonly<Record<string, Method>> {
+  const { version, control, extensions, health } = deps;
+  return {
+    ServerLive: unary(async () => writeMessage('inference.ServerLiveResponse', { live: true })),
+    ServerReady: unary(async () =>
+      writeMessage('inference.ServerReadyResponse', { ready: health().state === 'ready' }),
+    ),
+    ServerMetadata: unary(async () =>
+      writeMessage('inference.ServerMetadataResponse', serverMetadata(version, control, extensions)),
+    ),
+  };
+}

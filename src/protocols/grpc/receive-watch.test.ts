@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { PingGuard } from './http2/ping-guard.ts';
+import { ReceiveWatch } from './receive-watch.ts';
+
+describe('ReceiveWatch', () => {
+  const callAt = (startMs: number, ended: number[]) => ({ startMs, abort: () => void ended.push(startMs) });
+
+  it('ends each call when its own time is over, and none that has its message', () => {
+    const clock = new FakeClock();
+    const watch = new ReceiveWatch(100, clock);
+    const ended: number[] = [];
+    const first = callAt(0, ended);
+    watch.add(first);
+    clock.advance(40);
+    const second = callAt(40, ended);
+    watch.add(second);
+    clock.advance(30);
+    watch.add(callAt(70, ended));
+    watch.delete(second);
+    clock.advance(29);
+    assert.deepEqual(ended, []);
+    clock.advance(1);
+    assert.deepEqual(ended, [0]);
+    clock.advance(60);
+    assert.deepEqual(ended, [0]);
+    clock.advance(10);
+    assert.deepEqual(ended, [0, 70]);
+    watch.add(callAt(170, ended));
+    clock.advance(100);
+    assert.deepEqual(ended, [0, 70, 170]);
+  });
+
+  it('ends nothing with a limit of 0', () => {
+    const clock = new FakeClock();
+    const ended: number[] = [];
+    new ReceiveWatch(0, clock).add(callAt(0, ended));
+    clock.advance(1e9);
+    assert.deepEqual(ended, []);
+  });
+});
+
+describe('PingGuard', () => {
+  it('allows a burst and then so many a second, however long it was quiet before', () => {
+    const guard = new PingGuard(0);
+    const countAt = (nowMs: number) => {
+      let count = 0;
+      while (guard.allows(nowMs) && count < 10_000) count++;
+      return count;
+    };
+    assert.equal(countAt(0), 200);
+    assert.ok(countAt(1000) <= 20);
+    assert.equal(countAt(1e7), 200);
+  });
+});
