@@ -169,7 +169,7 @@ export class GuardedPull<W extends Work> {
     const finishMs = this.predictFinishMs(work.rows, work.priority, bucket);
     const remainingMs = work.deadlineMs - clock.now();
     const lateMs = admissionMargins[work.priority] * finishMs - remainingMs;
-    if (lateMs > 0 && !this.#mayTeach(remainingMs)) {
+    if (lateMs > 0 && !this.#mayTeach(work)) {
       return { reason: 'deadline', retryAfterMs: this.#jitter(lateMs) };
     }
     if (this.queuedRows + work.rows > maxQueueRows) {
@@ -185,9 +185,10 @@ export class GuardedPull<W extends Work> {
    * Refused work teaches nothing, so one slow minute could lock everybody out for good. An idle model therefore takes
    * requests that bring the whole SLO whatever it has learned, and of the more hurried ones now and then one.
    */
-  #mayTeach(remainingMs: number): boolean {
+  #mayTeach({ arrivalMs, deadlineMs }: W): boolean {
     if (this.#slots.busy > 0 || this.#slots.available === 0 || this.queuedRequests > 0) return false;
-    return remainingMs >= this.#options.sloMs || ++this.#idleRefusals % idleRefusalsPerTry === 0;
+    // As it was brought: what passed since the arrival, if only microseconds, is not the request's fault.
+    return deadlineMs - arrivalMs >= this.#options.sloMs || ++this.#idleRefusals % idleRefusalsPerTry === 0;
   }
 
   #jitter(ms: number): number {

@@ -12,7 +12,7 @@ test('NaN and infinities are strings in every float type', () => {
 test('float32 values are printed short and read back to the same value', () => {
   const cases: [number, string][] = [
     [Math.fround(0.1), '0.1'],
-    [-0, '-0'],
+    [-0, '-0.0'],
     [16777216, '16777216'],
     [Math.fround(3.4028234663852886e38), '3.4028234663852886e+38'],
     [Math.fround(1.401298464324817e-45), '1.401298464324817e-45'],

@@ -4,9 +4,9 @@
  */
 import { fromFloat16Bits } from './float16.ts';
 
-/** JSON text of a float32; NaN and infinities as the strings "NaN", "Infinity", "-Infinity". */
+/** JSON text of a float32, -0 as "-0.0" because many parsers read "-0" as an integer; NaN and infinities as the strings "NaN", "Infinity", "-Infinity". */
 export function float32Text(value: number): string {
-  if (Number.isInteger(value)) return Object.is(value, -0) ? '-0' : String(value);
+  if (Number.isInteger(value)) return Object.is(value, -0) ? '-0.0' : String(value);
   if (value - value !== 0) return `"${value}"`;
   const seven = Math.round(value * 1e7) / 1e7;
   if (Math.fround(seven) === value) return String(seven);
@@ -17,7 +17,7 @@ export function float32Text(value: number): string {
 
 /** JSON text of a double; NaN and infinities as strings. */
 export function float64Text(value: number): string {
-  if (value - value === 0) return Object.is(value, -0) ? '-0' : String(value);
+  if (value - value === 0) return Object.is(value, -0) ? '-0.0' : String(value);
   return `"${value}"`;
 }
 
