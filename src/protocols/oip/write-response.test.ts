@@ -44,7 +44,7 @@ describe('writeResponse', () => {
     assert.equal(
       body,
       '{"model_name":"model","model_version":"1","id":"a\\"b","outputs":[' +
-        '{"name":"score","datatype":"FP32","shape":[1,3],"data":[0.1,-0,2]},' +
+        '{"name":"score","datatype":"FP32","shape":[1,3],"data":[0.1,-0.0,2]},' +
         '{"name":"label","datatype":"BYTES","shape":[1],"data":["né"]},' +
         '{"name":"count","datatype":"INT64","shape":[],"data":[9223372036854775807]}]}',
     );
