@@ -18,6 +18,8 @@ async function start(models: string): Promise<{ child: ChildProcess; url: string
   const flags = ['serve', '--port', '0', '--admin-port', '0', '--grpc-port', '0', '--workers', '2', '--models', models];
   const child = spawn(process.execPath, [entry, ...flags, '--cache-dir', join(models, '.cache')], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // A setting of this test is none of the server's.
+    env: { ...process.env, HOTPATH_CHAOS_SECONDS: undefined },
   });
   let printed = '';
   for await (const chunk of child.stdout!) {
