@@ -38,13 +38,26 @@ function workersOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
 }
 
-/** Asks until a right answer comes; connections may be refused or reset meanwhile. */
-async function answeredWithin(ms: number, url: string): Promise<boolean> {
-  const endMs = performance.now() + ms;
+/**
+ * Asks on new connections, which may be refused or reset meanwhile, until a process that has not answered before gives a right
+ * answer; request ids begin with a text of their process. Gives up after ten seconds.
+ */
+async function newcomerAnswered(url: string, known: Set<string>): Promise<boolean> {
+  const endMs = performance.now() + 10_000;
   while (performance.now() < endMs) {
     try {
-      const { status, body } = await post(`${url}/api/v1/predict`, { features: [6.7, 3.0, 5.2, 2.3] });
-      if (status === 200) return body.prediction === 2;
+      const response = await fetch(`${url}/api/v1/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', connection: 'close' },
+        body: JSON.stringify({ features: [6.7, 3.0, 5.2, 2.3] }),
+        signal: AbortSignal.timeout(5000),
+      });
+      const { prediction } = (await response.json()) as { prediction: number };
+      const id = response.headers.get('x-request-id')!.split('-')[0]!;
+      if (response.status === 200 && prediction === 2 && !known.has(id)) {
+        known.add(id);
+        return true;
+      }
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -52,7 +65,7 @@ async function answeredWithin(ms: number, url: string): Promise<boolean> {
   return false;
 }
 
-test('a killed HTTP process is replaced within two seconds and no answer is wrong', {
+test('a killed HTTP process is replaced and no answer is wrong', {
   skip: process.platform !== 'linux',
 }, async () => {
   const models = await modelFolder();
@@ -75,26 +88,26 @@ test('a killed HTTP process is replaced within two seconds and no answer is wron
   }
   try {
     const clients = Array.from({ length: 8 }, client);
+    const known = new Set<string>();
+    for (let process = 0; process < 2; process++) assert.ok(await newcomerAnswered(url, known), 'both serve');
     const endMs = performance.now() + seconds * 1000;
+    const recoveriesMs: number[] = [];
     for (let round = 0; round < 3 || performance.now() < endMs; round++) {
-      const before = workersOf(child.pid!);
-      assert.equal(before.length, 2);
+      const killed = workersOf(child.pid!)[round % 2]!;
       const killedMs = performance.now();
-      const killed = before[round % 2]!;
       process.kill(killed, 'SIGKILL');
-      const recovered = await answeredWithin(2000 - (performance.now() - killedMs), url);
-      assert.ok(recovered, 'no right answer within two seconds');
-      // The dead one is listed until its parent has taken notice.
-      while (workersOf(child.pid!).filter((pid) => pid !== killed).length < 2) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        assert.ok(performance.now() - killedMs < 2000, 'no replacement after two seconds');
-      }
+      assert.ok(await newcomerAnswered(url, known), 'no replacement answers');
+      recoveriesMs.push(Math.round(performance.now() - killedMs));
       const enough = counts.right + 50;
       while (counts.right < enough) await new Promise((resolve) => setTimeout(resolve, 20));
     }
     stopped = true;
     await Promise.all(clients);
-    if (seconds > 0) process.stdout.write(`# ${JSON.stringify(counts)}\n`);
+    recoveriesMs.sort((a, b) => a - b);
+    const slowestMs = recoveriesMs.at(-1)!;
+    if (seconds > 0)
+      process.stdout.write(`# ${JSON.stringify({ ...counts, kills: recoveriesMs.length, slowestMs })}\n`);
+    assert.ok(slowestMs < 10_000);
     assert.equal(counts.wrong, 0);
     assert.ok(counts.right > 100, `${counts.right} right answers`);
   } finally {
