@@ -8,7 +8,7 @@ import { CancelToken, type InferCall, type InferResponse, type ModelView, type P
 import { type AnswerPlan, checkPlan, planAnswer, plannedNames } from '../../oip/answer-plan.ts';
 import { bindInputs } from '../../oip/bind-inputs.ts';
 import { classify } from '../../oip/classify.ts';
-import { readSchedule } from '../../oip/parameters.ts';
+import { readSchedule, readSequence, type SequenceStep } from '../../oip/parameters.ts';
 import type { OipRequest } from '../../oip/request.ts';
 import type { GrpcContext } from '../context.ts';
 import type { Frame } from '../frame.ts';
@@ -27,6 +27,8 @@ export class InferRun implements InferCall {
   outputs: readonly string[] | undefined;
   priority: Priority | undefined;
   timeoutMs: number | undefined;
+  /** Of stateful models; undefined when the request belongs to no sequence. */
+  sequence: SequenceStep | undefined;
   /** Of the request; empty when it had none or could not be read. */
   id = '';
   readonly #context: GrpcContext;
@@ -38,6 +40,7 @@ export class InferRun implements InferCall {
   #plan: AnswerPlan | undefined;
   #typed = false;
   #view: ModelView | undefined;
+  #receivedMs = 0;
   #parseMs = 0;
   #held = false;
   #over = false;
@@ -63,10 +66,10 @@ export class InferRun implements InferCall {
   /** `remainingMs`: what is left of the client's deadline. */
   start(message: Buffer, remainingMs: number | undefined): void {
     const { clock } = this.#context.deps;
-    const begunMs = clock.now();
+    this.#receivedMs = clock.now();
     try {
       this.#read(message);
-      this.#parseMs = clock.now() - begunMs;
+      this.#parseMs = clock.now() - this.#receivedMs;
       this.timeoutMs = smaller(this.timeoutMs, remainingMs);
       if (this.timeoutMs !== undefined && this.timeoutMs <= 0) {
         throw new HotpathError('DEADLINE_EXCEEDED', 'The deadline had passed when the request arrived.');
@@ -119,6 +122,7 @@ export class InferRun implements InferCall {
     this.version = request.version;
     this.priority = priority;
     this.timeoutMs = timeoutMs;
+    this.sequence = readSequence(parameters);
     // Answers are raw, as Triton's are, unless the client says that it wants no bytes.
     this.#typed = parameters?.binary_data_output === false;
     this.#plan = planAnswer(request, config.maxInputs);
@@ -128,8 +132,6 @@ export class InferRun implements InferCall {
 
   #answer(response: InferResponse): void {
     if (this.#over) return;
-    const { clock } = this.#context.deps;
-    const begunMs = clock.now();
     let frame: Frame;
     try {
       frame = this.#encode(response);
@@ -137,9 +139,17 @@ export class InferRun implements InferCall {
       this.fail(error);
       return;
     }
+    this.#countStages(response);
     this.#end('OK');
-    this.#context.telemetryOf(response.model).stages(response.timing, this.#parseMs, clock.now() - begunMs);
     this.#receiver.onAnswer(frame);
+  }
+
+  /** As over REST, the last stage is all the time since the batch came back. */
+  #countStages({ model, timing }: InferResponse): void {
+    const { decodeMs, queueMs, batchMs, inferMs } = timing;
+    const sinceMs = this.#context.deps.clock.now() - this.#receivedMs;
+    const encodeMs = sinceMs - this.#parseMs - decodeMs - queueMs - batchMs - inferMs;
+    this.#context.telemetryOf(model).stages(timing, this.#parseMs, encodeMs);
   }
 
   #encode({ model, outputs }: InferResponse): Frame {
