@@ -178,6 +178,10 @@ describe('the layer rules', () => {
       edge('onnx-file/decode.ts', 'node:fs'),
       edge('observability/metrics.ts', '../cli/worker-link.ts', true),
       edge('adapters/redis/store.ts', 'fs'),
+      edge('client/retry.ts', 'node:timers'),
+      edge('client/retry.ts', '../core/tensor.ts'),
+      edge('client/client.ts', './node-grpc.ts'),
+      edge('core/infer.ts', '../client/retry.ts'),
       edge('attic/thing.ts', './other.ts'),
     ];
     const allowed = [
@@ -192,6 +196,10 @@ describe('the layer rules', () => {
       edge('server.ts', './engines/onnx/engine.ts'),
       edge('server-health.ts', './cli/server-contract.ts'),
       edge('cli/serve.ts', '../server.ts'),
+      edge('client/retry.ts', '../core/tensor.ts', true),
+      edge('client/node-grpc.ts', './retry.ts'),
+      edge('client/node-grpc.ts', './node-protobuf.ts'),
+      edge('client/node-grpc.ts', 'node:http2'),
     ];
     assert.deepEqual(
       forbidden.filter((each) => offenceOf(each) === undefined),

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   },
   models: { summary: 'List the models of a running server', load: () => import('./models.ts') },
   predict: { summary: 'Ask a running server for one prediction', load: () => import('./predict.ts') },
+  types: { summary: 'Write TypeScript types of models, for the typed clients', load: () => import('./types.ts') },
 };
 
 function generalHelp(): string {

@@ -21,6 +21,7 @@ export const columns = [
   'onnx-file',
   'training',
   'loadtest',
+  'client',
   'config',
   'node and npm',
 ] as const;
@@ -64,6 +65,9 @@ export const layers: Readonly<Record<string, Layer>> = {
     config: 'types',
     'node and npm': 'yes',
   },
+  // Runs in browsers too: nothing but itself at run time, except for the files that say by their name that they need Node.
+  client: { core: 'types', client: 'yes' },
+  'client/node-*': { core: 'types', client: 'yes', 'node and npm': 'yes' },
   'server*.ts, cli': Object.fromEntries(columns.map((column) => [column, 'yes'])),
 };
 
@@ -75,9 +79,13 @@ export const ownedPackages: Readonly<Record<string, string>> = {
   'onnxruntime-node': 'engines/onnx',
 };
 
-/** Rooms of the composition root: they may import everything, nobody else may import them. */
+/**
+ * The first folder, with two exceptions: the composition root, which may import everything and which nobody may import, and the
+ * client's files for Node, which only each other may import.
+ */
 export function roomOf(path: string): string {
   const [first] = path.split('/');
+  if (path.startsWith('client/node-')) return 'client/node-*';
   return first === 'cli' || /^server(-[a-z-]+)?\.ts$/.test(first!) ? 'server*.ts, cli' : first!;
 }
 

@@ -46,6 +46,17 @@ test('client-fetch shows the server’s error when the model is not there', asyn
   }
 });
 
+test('client-typed gets flowers, tensors and a mistake with its name', async () => {
+  await withIris(async (url) => {
+    const { stdout } = await run(process.execPath, [join(examples, 'client-typed/main.ts'), url]);
+    const [one, many, tensors, mistake] = stdout.trim().split('\n');
+    assert.equal(one, 'one: setosa [1,0,0]');
+    assert.match(many!, /^many: setosa, (versicolor|virginica), virginica$/);
+    assert.match(tensors!, /^tensors: 0 [12] 2 of 3x3$/);
+    assert.equal(mistake, 'mistake: INVALID_INPUT 400: features: expected 4 numbers, got 2');
+  });
+});
+
 test('own-model trains on its table, and the server tells a hot machine from a healthy one', async () => {
   const models = await modelFolder();
   const table = join(examples, 'own-model/machine-state.csv');

@@ -167,7 +167,7 @@ function sendError(deps: OipDeps, reply: FastifyReply, thrown: unknown): Fastify
   if (isFailure(error.code)) deps.logger.error({ code: error.code, err: error.cause ?? error }, 'request failed');
   deps.telemetry.unroutedRequest('oip-rest', error.code, 0);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  return sendText(reply.status(status), body);
+  return sendText(reply.status(status).header('hotpath-code', error.code), body);
 }
 
 /** As bytes: to text Fastify adds a charset, which JSON does not have and strict clients compare. */

@@ -66,6 +66,7 @@ export class OipExchange extends Exchange<OipCall> {
   protected answerError(thrown: unknown, headers: HeaderList): HotpathError {
     const { error, status, body } = errorAnswer(thrown);
     finishError(this.context, this.wire, error, headers);
+    headers.push('hotpath-code', error.code);
     send(this.context, this.wire, status, jsonType, body, headers);
     return error;
   }

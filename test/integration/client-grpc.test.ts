@@ -1,0 +1,310 @@
+/** The gRPC client against the gRPC server: tensors, deadlines, cancellation, compression, retries, reconnection, TLS. */
+import assert from 'node:assert/strict';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, connect as connectSocket, createServer as createSocketServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { createGrpcClient, type GrpcClient, type GrpcClientOptions } from '../../src/client/node-grpc.ts';
+import { HotpathError } from '../../src/core/errors.ts';
+import { seededRandom } from '../../src/core/seeded-random.ts';
+import { datatypes, type Tensor } from '../../src/core/tensor.ts';
+import type { InferCall, InferResponse } from '../../src/core/types.ts';
+import { anyTensor } from '../../src/protocols/oip/testing/oip-fixtures.ts';
+import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
+import { until } from './support/grpc-raw.ts';
+
+const demo = { features: { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } };
+
+/** A client that waits for nobody between its attempts. */
+function clientOf(test: TestContext, address: string, options: GrpcClientOptions = {}): GrpcClient {
+  const client = createGrpcClient(address, { random: () => 0, ...options });
+  test.after(() => client.close());
+  return client;
+}
+
+function waitForCancel({ cancel }: InferCall): Promise<InferResponse> {
+  return new Promise((_, reject) => {
+    cancel!.onCancel = () => reject(new HotpathError('CANCELLED', 'The client left.'));
+  });
+}
+
+describe('the gRPC client', () => {
+  let server: TestServer;
+
+  before(async () => {
+    const all = Object.fromEntries(datatypes.map((datatype) => [datatype, identityModel(datatype)]));
+    server = await startGrpc({ models: { ...all, broken: { broken: 'No such operator.' } } });
+  });
+
+  after(() => server[Symbol.asyncDispose]());
+
+  it('gets the tensors of every datatype back as it sent them', async (test) => {
+    const client = clientOf(test, server.address);
+    for (const { datatype, data } of fc.sample(anyTensor, { numRuns: 60, seed: 7 })) {
+      if (data.length === 0) continue;
+      const input: Tensor = { datatype, shape: [1, data.length], data };
+      const { outputs } = await client.infer(datatype, { [datatype]: input });
+      assert.deepEqual(outputs[datatype], input);
+    }
+  });
+
+  it('passes on id, version and wanted outputs', async (test) => {
+    const client = clientOf(test, server.address);
+    const { model, version, id, outputs } = await client.infer('demo', demo, {
+      id: 'seven',
+      version: '1',
+      outputs: ['row_sum'],
+    });
+    assert.deepEqual([model, version, id], ['demo', '1', 'seven']);
+    assert.deepEqual(outputs, { row_sum: { datatype: 'float32', shape: [2], data: Float32Array.of(3, 7) } });
+  });
+
+  it('carries megabytes both ways, plain and compressed', async (test) => {
+    const data = Float32Array.from({ length: 1 << 20 }, seededRandom(1));
+    for (const compression of ['none', 'gzip'] as const) {
+      const client = clientOf(test, server.address, { compression });
+      const { outputs } = await client.infer('float32', { float32: { shape: [1, data.length], data } });
+      assert.deepEqual(outputs.float32!.data, data);
+    }
+  });
+
+  it('runs many calls at once on one connection', async (test) => {
+    const client = clientOf(test, server.address);
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, index) =>
+        client.infer('demo', { features: { shape: [1, 2], data: Float32Array.of(index, 1) } }),
+      ),
+    );
+    const sums = answers.map(({ outputs }) => outputs.row_sum!.data[0]);
+    assert.deepEqual(
+      sums,
+      answers.map((_, index) => index + 1),
+    );
+  });
+
+  it('describes the server and its models', async (test) => {
+    const client = clientOf(test, server.address);
+    assert.deepEqual([await client.live(), await client.ready(), await client.ready('demo')], [true, true, true]);
+    assert.equal(await client.ready('broken'), false);
+    assert.deepEqual((await client.metadata('demo')).inputs, [
+      { name: 'features', datatype: 'float32', shape: [-1, -1] },
+    ]);
+  });
+
+  it('throws the code and the sentence of the server, and retries none of what it says of the request', async (test) => {
+    const client = clientOf(test, server.address);
+    const before = server.requests.length;
+    await assert.rejects(client.infer('nobody', demo), { code: 'MODEL_NOT_FOUND', status: 5 });
+    await assert.rejects(client.infer('broken', demo), {
+      code: 'MODEL_FAILED',
+      status: 14,
+      message: /No such operator/,
+    });
+    const wrong = { features: { shape: [1], data: Float64Array.of(1) } };
+    await assert.rejects(client.infer('demo', wrong), {
+      code: 'INVALID_INPUT',
+      status: 3,
+      message: /inputs\.features|features/,
+    });
+    assert.equal(server.requests.length - before, 3);
+  });
+
+  it('refuses an answer beyond its limit', async (test) => {
+    const client = clientOf(test, server.address, { maxMessageBytes: 1000 });
+    const data = new Float32Array(1000);
+    const call = client.infer('float32', { float32: { shape: [1, 1000], data } });
+    await assert.rejects(call, { code: 'PAYLOAD_TOO_LARGE' });
+  });
+
+  it('tells the server its deadline, and ends by itself when the server does not', async (test) => {
+    const calls: InferCall[] = [];
+    const infer = (call: InferCall) => {
+      calls.push(call);
+      return waitForCancel(call);
+    };
+    await using stuck = await startGrpc({ deps: { infer } });
+    const client = clientOf(test, stuck.address);
+    await assert.rejects(client.infer('demo', demo, { timeoutMs: 200 }), { code: 'DEADLINE_EXCEEDED' });
+    assert.ok(calls[0]!.timeoutMs! > 0 && calls[0]!.timeoutMs! <= 200);
+    await until(() => stuck.inFlight.total === 0);
+  });
+
+  it('tells the server when the caller cancels', async (test) => {
+    await using stuck = await startGrpc({ deps: { infer: waitForCancel } });
+    const client = clientOf(test, stuck.address);
+    const controller = new AbortController();
+    const call = client.infer('demo', demo, { signal: controller.signal });
+    await until(() => stuck.inFlight.total === 1);
+    controller.abort();
+    await assert.rejects(call, { code: 'CANCELLED' });
+    await until(() => stuck.inFlight.total === 0);
+  });
+
+  it('tries again what the server could not take', async (test) => {
+    let refusals = 2;
+    const infer = async (): Promise<InferResponse> => {
+      if (refusals-- > 0) throw new HotpathError('OVERLOADED', 'Busy.', { retryAfterSeconds: 0.01 });
+      throw new HotpathError('ENGINE_FAILED', 'The third attempt.');
+    };
+    await using busy = await startGrpc({ deps: { infer } });
+    const client = clientOf(test, busy.address);
+    await assert.rejects(client.infer('demo', demo), { code: 'ENGINE_FAILED', message: 'The third attempt.' });
+    refusals = 5;
+    await assert.rejects(client.infer('demo', demo), { code: 'OVERLOADED', status: 8, retryAfterSeconds: 0.01 });
+  });
+
+  it('connects anew after the connection was lost, and after the server asked it to leave', async (test) => {
+    const sessions: ServerHttp2Session[] = [];
+    const answered: number[] = [];
+    const address = await serveHttp2(test, (http2) => {
+      http2.on('session', (session) => sessions.push(session));
+      http2.on('stream', (stream: ServerHttp2Stream) => {
+        // The first connection dies with its call; the second answers and says goodbye.
+        if (sessions.length === 1) return stream.session!.destroy();
+        answered.push(sessions.length);
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+        stream.end(Buffer.from([0, 0, 0, 0, 4, 10, 2, 0x69, 0x64]));
+        if (sessions.length === 2) stream.session!.goaway();
+      });
+    });
+    const client = clientOf(test, address);
+    assert.equal((await client.metadata('id')).name, 'id');
+    assert.equal((await client.metadata('id')).name, 'id');
+    assert.equal((await client.metadata('id')).name, 'id');
+    assert.deepEqual(answered, [2, 3, 3]);
+  });
+
+  it('leaves a connection on which nothing comes back any more', async (test) => {
+    const relay = await startRelay(test, server.port);
+    const client = clientOf(test, relay.address, { pongTimeoutMs: 50, retries: 0 });
+    await client.infer('demo', demo);
+    relay.silence();
+    await assert.rejects(client.infer('demo', demo, { timeoutMs: 100 }), { code: 'DEADLINE_EXCEEDED' });
+    await until(() => relay.ended === 1);
+    assert.equal((await client.infer('demo', demo)).model, 'demo');
+  });
+
+  it('gives up at its deadline on a server that accepts and never speaks', async (test) => {
+    const relay = await startRelay(test, server.port, true);
+    const client = clientOf(test, relay.address, { tls: {}, retries: 0, timeoutMs: 100, pongTimeoutMs: 50 });
+    await assert.rejects(client.infer('demo', demo), { code: 'DEADLINE_EXCEEDED' });
+    assert.equal(await client.live(), false);
+  });
+
+  it('says that nobody answers, and what answered when it is no gRPC server', async (test) => {
+    const lost = clientOf(test, await closedAddress());
+    await assert.rejects(lost.infer('demo', demo), { code: 'CONNECTION_FAILED', message: /ECONNREFUSED/ });
+    assert.equal(await lost.live(), false);
+    const address = await serveHttp2(test, (http2) => {
+      http2.on('stream', (stream: ServerHttp2Stream) => {
+        stream.respond({ ':status': 404 });
+        stream.end('not here');
+      });
+    });
+    const client = clientOf(test, address);
+    await assert.rejects(client.infer('demo', demo), { code: 'NOT_FOUND', message: /HTTP status 404 instead of/ });
+    client.close();
+    await assert.rejects(client.infer('demo', demo), { code: 'CANCELLED', message: 'The client is closed.' });
+  });
+
+  it('does not keep a process alive that has nothing to wait for', async () => {
+    const script = `import { createGrpcClient } from ${JSON.stringify(new URL('../../src/client/node-grpc.ts', import.meta.url).href)};
+      const { outputs } = await createGrpcClient(${JSON.stringify(server.address)}).infer('demo', { features: { shape: [1, 2], data: Float32Array.of(1, 2) } });
+      console.log(outputs.row_sum.data[0]);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 20_000,
+    });
+    assert.equal(stdout, '3\n');
+  });
+});
+
+const withoutOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'no openssl to make certificates with';
+
+describe('the gRPC client over TLS', { skip: withoutOpenssl }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hotpath-client-tls-'));
+  const path = (name: string) => join(folder, name);
+
+  before(() => {
+    for (const name of ['server', 'client']) {
+      const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+      const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+      const files = ['-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)];
+      execFileSync('openssl', [...kind, ...names, ...files], { stdio: 'ignore' });
+    }
+  });
+
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('trusts the authority it is given, and shows its own certificate', async (test) => {
+    const config = { tlsCert: path('server.pem'), tlsKey: path('server.key'), tlsClientCa: path('client.pem') };
+    await using server = await startGrpc({ config });
+    const pem = (name: string) => readFileSync(path(name));
+    const ca = pem('server.pem');
+    const known = clientOf(test, server.address, { tls: { ca, cert: pem('client.pem'), key: pem('client.key') } });
+    const { outputs } = await known.infer('demo', demo);
+    assert.deepEqual(outputs.row_sum!.data, Float32Array.of(3, 7));
+    const unknown = clientOf(test, server.address, { tls: { ca }, retries: 0, timeoutMs: 5000 });
+    await assert.rejects(unknown.infer('demo', demo), { code: 'CONNECTION_FAILED' });
+    const doubtful = clientOf(test, `grpcs://${server.address}`, { retries: 0 });
+    await assert.rejects(doubtful.infer('demo', demo), { code: 'CONNECTION_FAILED' });
+    known.close();
+  });
+});
+
+async function serveHttp2(test: TestContext, prepare: (server: Http2Server) => void): Promise<string> {
+  const server = createServer();
+  const sessions = new Set<{ destroy(): void }>();
+  server.on('session', (session) => sessions.add(session));
+  prepare(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  test.after(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Passes bytes on to `port`. Connections that are silenced stay open and nothing moves on them; `mute`: all, from the start. */
+async function startRelay(test: TestContext, port: number, mute = false) {
+  const links: { silent: boolean; readonly sockets: readonly Socket[] }[] = [];
+  const relay = {
+    address: '',
+    ended: 0,
+    silence() {
+      for (const link of links) link.silent = true;
+    },
+  };
+  const listener = createSocketServer((inner) => {
+    const outer = connectSocket(port, '127.0.0.1');
+    const link = { silent: mute, sockets: [inner, outer] };
+    links.push(link);
+    for (const socket of link.sockets) socket.on('error', () => {});
+    inner.on('data', (chunk) => !link.silent && outer.write(chunk));
+    outer.on('data', (chunk) => !link.silent && inner.write(chunk));
+    inner.on('close', () => {
+      relay.ended++;
+      outer.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  relay.address = `127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  test.after(() => {
+    for (const socket of links.flatMap(({ sockets }) => sockets)) socket.destroy();
+    listener.close();
+  });
+  return relay;
+}
+
+async function closedAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `127.0.0.1:${port}`;
+}
