@@ -12,6 +12,8 @@ import { rowToJson } from './rows.ts';
 import type { BenchModel } from './workspace.ts';
 
 const TOLERANCE = 1e-4;
+export const bareTensorName = 'bare socket server';
+
 const JSON_HEADERS = { 'Content-Type': 'application/json' };
 
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -33,6 +35,16 @@ export function naive(model: BenchModel): Competitor {
     name: 'naive node server',
     start: () => startNode('./peers/naive.ts', [model.path, JSON.stringify(model.rowShape)]),
     requests: ({ target }) => peerRequests(model, target),
+  };
+}
+
+/** The bare socket server of large tensors; see its file. */
+export function bareTensor(model: BenchModel, sessions: number): Competitor {
+  return {
+    name: bareTensorName,
+    start: () => startNode('./peers/bare-tensor.ts', [model.path, JSON.stringify(model.rowShape), String(sessions)]),
+    requests: ({ target }) =>
+      model.rows.map(({ input, outputs }) => ({ bytes: binaryRequest(target, '/', input), expect: floats(outputs) })),
   };
 }
 

@@ -3,7 +3,7 @@
  * what does serving take away from throughput, and what does it add to a lonely request?
  */
 import { comparisonTable, ratioTarget } from '../comparison.ts';
-import { fastApiRaw, hotpath, hotpathRequests, startHotpath } from '../competitors.ts';
+import { bareTensor, bareTensorName, fastApiRaw, hotpath, hotpathRequests, startHotpath } from '../competitors.ts';
 import type { BenchContext } from '../context.ts';
 import { httpContender } from '../http-contender.ts';
 import { buildResnet18 } from '../models.ts';
@@ -34,6 +34,7 @@ export async function runResnet(context: BenchContext): Promise<ScenarioResult> 
     title: 'ResNet-18-like, 600 KB binary input',
     method: [
       `Throughput: the same sessions of one thread each on both sides, ${CONNECTIONS} connections; first one session, which leaves the server's event loop and the client a core, then as many sessions as cores (${cores}), where both take theirs from the sessions.`,
+      `The ${bareTensorName} is the least that can stand between a socket and the session: no routing, limits, checks, batching or metrics.`,
       `Lonely request: one connection, closed loop, against one bare session of one thread, ${lonely.blocks} alternating blocks of ${BLOCK_REQUESTS}; the figure is the median over the blocks of the difference of the medians.`,
     ],
     tables: [
@@ -41,8 +42,12 @@ export async function runResnet(context: BenchContext): Promise<ScenarioResult> 
       { ...comparisonTable(all.results, 'Hotpath, binary'), title: `${cores} sessions of one thread` },
       {
         title: 'One lonely request',
-        columns: ['raw run p50 ms', 'Hotpath p50 ms', 'added ms'],
-        rows: [[formatNumber(lonely.rawMs), formatNumber(lonely.hotpathMs), formatNumber(lonely.addedMs)]],
+        columns: ['', 'p50 ms', 'added ms'],
+        rows: [
+          [rawLoopName, formatNumber(lonely.rawMs), '-'],
+          [bareTensorName, formatNumber(lonely.bareMs), formatNumber(lonely.bareAddedMs)],
+          ['Hotpath, binary', formatNumber(lonely.hotpathMs), formatNumber(lonely.addedMs)],
+        ],
       },
     ],
     targets: [
@@ -60,6 +65,7 @@ async function compareThroughput(context: BenchContext, name: string, sessions: 
   const config = { instances: sessions, intraOpThreads: 1, sloMs: 10_000 };
   const model = await workspace.addModel(name, buildResnet18(), ROW_SHAPE, inputs, config);
   const competitors = [
+    bareTensor(model, sessions),
     hotpath(model, 'binary', context.hotpath),
     ...(python === undefined ? [] : [fastApiRaw(model, { python, workers: sessions, batcher: false })]),
   ];
@@ -75,24 +81,39 @@ async function compareLonely({ options, client, hotpath }: BenchContext, model: 
   const blocks = options.quick ? 10 : 40;
   const raw = await RawLoop.start(model, 1, 1);
   const server = await startHotpath(hotpath, ['--default-model', model.name]);
+  const bareServer = bareTensor(model, 1);
+  const bare = await bareServer.start();
+  const hotpathSide = { target: server.target, requests: hotpathRequests(model, 'binary', server.target) };
+  const bareSide = { target: bare.target, requests: bareServer.requests(bare) };
+  const ask = async ({ target, requests }: typeof hotpathSide): Promise<number> => {
+    const count = BLOCK_REQUESTS;
+    const report = await client.generator.run({ kind: 'closed', target, requests, connections: 1, count });
+    if (report.wrong > 0 || report.inTime < count) throw new Error(`A lonely request failed: ${report.firstWrong}`);
+    return report.latency.p50Ms;
+  };
   try {
-    const { target } = server;
-    const requests = hotpathRequests(model, 'binary', target);
     const rawMs: number[] = [];
+    const bareMs: number[] = [];
     const hotpathMs: number[] = [];
     for (let block = -2; block < blocks; block++) {
       const { runMs } = await raw.run({ rows: BLOCK_REQUESTS });
-      const count = BLOCK_REQUESTS;
-      const report = await client.generator.run({ kind: 'closed', target, requests, connections: 1, count });
-      if (report.wrong > 0 || report.inTime < count) throw new Error(`A lonely request failed: ${report.firstWrong}`);
+      const [bareP50Ms, hotpathP50Ms] = [await ask(bareSide), await ask(hotpathSide)];
       // The first blocks warm up.
       if (block < 0) continue;
       rawMs.push(median(runMs));
-      hotpathMs.push(report.latency.p50Ms);
+      bareMs.push(bareP50Ms);
+      hotpathMs.push(hotpathP50Ms);
     }
-    const addedMs = median(hotpathMs.map((value, block) => value - rawMs[block]!));
-    return { blocks, rawMs: median(rawMs), hotpathMs: median(hotpathMs), addedMs };
+    const added = (side: readonly number[]): number => median(side.map((value, block) => value - rawMs[block]!));
+    return {
+      blocks,
+      rawMs: median(rawMs),
+      bareMs: median(bareMs),
+      hotpathMs: median(hotpathMs),
+      bareAddedMs: added(bareMs),
+      addedMs: added(hotpathMs),
+    };
   } finally {
-    await Promise.all([raw.stop(), server.stop()]);
+    await Promise.all([raw.stop(), server.stop(), bare.stop()]);
   }
 }
