@@ -8,12 +8,16 @@ import { FilesystemModelSource } from './adapters/filesystem/model-source.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import type { RunningServer, ServerOptions } from './cli/server-contract.ts';
 import { parseModelConfig } from './config/model-config.ts';
+import { renderTritonJson } from './config/triton/render-json.ts';
 import { packageVersion } from './config/version.ts';
-import { Batcher } from './core/batching/batcher.ts';
+import { InFlightLimiter } from './core/admission/in-flight.ts';
 import { infer } from './core/infer.ts';
 import { ModelRegistry } from './core/registry/registry.ts';
+import { createPipeline, createRunner, type Runner } from './core/runner.ts';
+import type { InferCall } from './core/types.ts';
 import { createFakeEngine } from './engines/fake/fake-engine.ts';
 import { createOnnxEngine } from './engines/onnx/onnx-engine.ts';
+import { createRemoteEngine } from './engines/remote/remote-engine.ts';
 import { interpretTabular } from './handlers/tabular.ts';
 import { createLogger, type LogLevel } from './observability/logging.ts';
 import { createMetrics } from './observability/metrics.ts';
@@ -24,6 +28,8 @@ import { createAdminServer } from './protocols/admin/admin-server.ts';
 import type { ModelStatisticsSource } from './protocols/oip/statistics.ts';
 import { createRestServer } from './protocols/rest/rest-server.ts';
 import { registryOptions } from './server-budget.ts';
+import { selectEngine } from './server-engines.ts';
+import { lazyGrpc } from './server-grpc.ts';
 import { describeHealth } from './server-health.ts';
 import { linkSiblings } from './server-siblings.ts';
 import { createTritonReader } from './server-triton.ts';
@@ -50,7 +56,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   const metrics = createMetrics({ snapshot: () => registry.snapshot(), clock, nv: config.metricsNv, version });
   const { telemetry } = metrics;
 
-  const engine: Engine =
+  const local: Engine =
     config.engine === 'fake'
       ? createFakeEngine({ clock })
       : createOnnxEngine({
@@ -60,20 +66,23 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
           onRestart: (cause, model) => telemetry.forModel(model.name, model.version).workerRestarted(cause),
           onWorkerStart: hooks.onEngineThread,
         });
+  const remote = createRemoteEngine({ clock, random: Math.random, logger });
+  const engine = selectEngine(local, remote);
   const source = new FilesystemModelSource({
     root: resolve(config.models),
     parseConfig: parseModelConfig,
     triton: createTritonReader(logger),
     clock,
   });
-  const registry: ModelRegistry<Batcher> = new ModelRegistry<Batcher>(
+  const registry: ModelRegistry<Runner> = new ModelRegistry<Runner>(
     {
       source,
       engine,
       clock,
       telemetry,
       logger,
-      createBatcher: (parts) => new Batcher({ ...parts, random: Math.random }),
+      createBatcher: (parts) => createRunner({ ...parts, random: Math.random }),
+      createPipeline: (parts) => createPipeline({ ...parts, infer: (call) => infer(deps, call) }),
     },
     registryOptions(config),
   );
@@ -82,26 +91,38 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   let answered = 0;
   const deps = { clock, acquire: registry.acquire.bind(registry) };
-  const rest = createRestServer({
-    config,
+  const shared = {
     clock,
     logger,
     telemetry,
     catalog: siblings.catalog,
-    warm: (model, version) => registry.warm(model, version),
-    infer: (call) => infer(deps, call),
-    interpret: interpretTabular,
-    health: () => describeHealth({ state, version, performance: metrics.performance(), models: registry.snapshot() }),
-    metrics: () => siblings.exposition(),
+    warm: (model: string, version: string | undefined) => registry.warm(model, version),
+    infer: (call: InferCall) => infer(deps, call),
+    writtenConfig: (model: string, instances: number) => {
+      const written = registry.definition(model)?.triton;
+      return written === undefined ? undefined : renderTritonJson(written, instances);
+    },
+    extensions: ['sequence'],
+    inFlight: new InFlightLimiter(config),
     version,
+    health: () => describeHealth({ state, version, performance: metrics.performance(), models: registry.snapshot() }),
     statistics: async () => countersByModel(await siblings.statistics()),
     logLevel: () => logger.level,
-    setLogLevel: (level) => siblings.setLogLevel(level),
-    defaultModel: () => registry.defaultModel,
+    setLogLevel: (level: LogLevel) => siblings.setLogLevel(level),
     onAnswered: () => {
       answered++;
     },
+  };
+  const rest = createRestServer({
+    ...shared,
+    config,
+    interpret: interpretTabular,
+    metrics: () => siblings.exposition(),
+    defaultModel: () => registry.defaultModel,
   });
+  const grpc = config.grpcEnabled
+    ? lazyGrpc({ ...shared, config, random: Math.random, control: config.modelControl })
+    : undefined;
   const profiler = createProfiler(clock);
   const admin = config.adminEnabled
     ? createAdminServer({
@@ -120,11 +141,11 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     state = 'draining';
     rest.startDraining();
     await delay(config.shutdownDelayMs);
-    await Promise.all([rest.close(), admin?.close()]);
+    await Promise.all([rest.close(), grpc?.close(), admin?.close()]);
   };
   const close = async (): Promise<void> => {
     state = 'draining';
-    await Promise.all([rest.destroy(), admin?.destroy()]);
+    await Promise.all([rest.destroy(), grpc?.destroy(), admin?.destroy()]);
     await registry.close();
     await engine.close();
     metrics.close();
@@ -145,9 +166,14 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   try {
     // Models load while the listeners come up.
     const loaded = Promise.all([registry.start(), registry.warm()]);
-    const [listening, adminListening] = await Promise.all([rest.listen(), admin?.listen(), loaded]);
+    const [listening, grpcListening, adminListening] = await Promise.all([
+      rest.listen(),
+      grpc?.listen(),
+      admin?.listen(),
+      loaded,
+    ]);
     state = 'ready';
-    return { ...running, url: listening.url, adminUrl: adminListening?.url };
+    return { ...running, url: listening.url, grpcUrl: grpcListening?.url, adminUrl: adminListening?.url };
   } catch (error) {
     await running.close();
     throw error;

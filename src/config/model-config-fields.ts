@@ -13,9 +13,12 @@ export interface ModelField<T> {
   readonly fallback: string;
   readonly help: string;
   readonly check: (value: unknown) => T | typeof invalid;
+  /** Of an object whose own fields have rules and rows of their own; `check` then sees only what is no object. */
+  // biome-ignore lint/suspicious/noExplicitAny: a table holds fields of different types
+  readonly fields?: Readonly<Record<string, ModelField<any>>>;
 }
 
-type Kind<T> = Pick<ModelField<T>, 'type' | 'check'>;
+export type Kind<T> = Pick<ModelField<T>, 'type' | 'check'>;
 
 export function integer(min: number, max: number): Kind<number> {
   return {

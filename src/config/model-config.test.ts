@@ -35,6 +35,9 @@ describe('parseModelConfig', () => {
       nan: 'reject',
       maxQueueRows: 10,
       sessionOptions: { extra: { session: { a: '1' } } },
+      engine: 'remote',
+      upstream: { addresses: ['grpc://one:8001', 'http://[::1]:8000'], weights: [2, 1], retry: { attempts: 0 } },
+      pipeline: { steps: [{ model: 'a', version: '2', inputs: { x: 'in' }, outputs: { y: 'out' } }], outputs: ['out'] },
     };
     assert.deepEqual(Object.keys(written), Object.keys(modelConfigFields));
     const config = parseModelConfig(written);
@@ -98,6 +101,10 @@ describe('parseModelConfig', () => {
       ['labels', ['1']],
       ['classNames', [1]],
       ['sessionOptions', []],
+      ['pipeline', { steps: [] }],
+      ['pipeline', { steps: [{ model: 'a', inputs: {}, outputs: { y: 'out' } }] }],
+      ['pipeline', { steps: [{ model: 'a', inputs: { x: 1 }, outputs: { y: 'out' } }] }],
+      ['pipeline', { steps: [{ model: 'a', inputs: { x: 'in' }, outputs: { y: 'out' }, name: 'b' }] }],
     ];
     for (const [field, value] of wrong) assert.equal(refusal({ [field]: value }).details?.field, field, field);
   });
@@ -126,7 +133,9 @@ describe('parseModelConfig', () => {
 describe('modelConfigReference', () => {
   it('has one row per field, each with four cells', () => {
     const rows = modelConfigReference().trim().split('\n').slice(2);
-    assert.equal(rows.length, Object.keys(modelConfigFields).length);
+    const own = rows.filter((row) => !row.startsWith('| `upstream.'));
+    assert.equal(own.length, Object.keys(modelConfigFields).length);
+    assert.ok(rows.some((row) => row.startsWith('| `upstream.ejection.maxPercent` | integer from 0 to 100 | 50 |')));
     for (const row of rows) assert.equal(row.replaceAll('\\|', '').split('|').length, 6, row);
   });
 });

@@ -2,8 +2,9 @@
  * The one table of model.json: field, type, limits, help. The parser and docs/reference/model-config.md come from it.
  * Called by the model source through the composition root. It checks data; it never reads files.
  */
-import { type HotpathError, invalidInput } from '../core/errors.ts';
+import { invalidInput } from '../core/errors.ts';
 import type { ModelConfig } from '../ports/model-source.ts';
+import { checkFields, type FieldTable } from './check-fields.ts';
 import {
   boolean,
   integer,
@@ -18,7 +19,8 @@ import {
   text,
   versionPolicy,
 } from './model-config-fields.ts';
-import { nearestName } from './suggest.ts';
+import { pipeline } from './pipeline-field.ts';
+import { checkUpstream, upstreamFields } from './upstream-fields.ts';
 
 type Fields = { readonly [Name in keyof Required<ModelConfig>]: ModelField<Required<ModelConfig>[Name]> };
 
@@ -98,6 +100,23 @@ export const modelConfigFields: Fields = {
   },
   maxQueueRows: { ...integer(1, 1_000_000_000), fallback: 'the server’s maxQueueRows', help: 'Rows that may wait.' },
   sessionOptions: { ...object, fallback: '{}', help: 'ONNX Runtime session options, passed through as they are.' },
+  engine: {
+    ...oneOf(['onnx', 'remote']),
+    fallback: '"onnx"',
+    help: 'remote forwards to the servers of upstream; the folder needs no model file then.',
+  },
+  upstream: {
+    type: 'object',
+    check: () => invalid,
+    fields: upstreamFields,
+    fallback: 'none',
+    help: 'Where a remote model runs.',
+  },
+  pipeline: {
+    ...pipeline,
+    fallback: 'none',
+    help: 'Steps that hand tensors through other models; the folder needs no model file then.',
+  },
 };
 
 /**
@@ -106,49 +125,23 @@ export const modelConfigFields: Fields = {
  */
 export function parseModelConfig(json: unknown): ModelConfig {
   if (!isObject(json)) throw invalidInput('model.json', 'model.json must be a JSON object.', 'object');
-  const config: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(json)) {
-    if (!Object.hasOwn(modelConfigFields, name)) throw unknownField(name);
-    config[name] = checkField(name as keyof ModelConfig, value);
-  }
+  const config: ModelConfig = checkFields(modelConfigFields, json);
+  checkUpstream(config);
   return deepFreeze(config);
 }
 
 /** The fields as a Markdown table, for docs/reference/model-config.md. */
 export function modelConfigReference(): string {
-  const rows = Object.entries(modelConfigFields).map(
-    ([name, field]) => `| \`${name}\` | ${cell(field.type)} | ${cell(field.fallback)} | ${cell(field.help)} |`,
-  );
+  const rows = tableRows(modelConfigFields, '');
   return ['| field | type | when absent | what it does |', '|---|---|---|---|', ...rows, ''].join('\n');
 }
 
-function checkField(name: keyof ModelConfig, value: unknown): unknown {
-  const field: ModelField<unknown> = modelConfigFields[name];
-  const checked = field.check(value);
-  if (checked !== invalid) return checked;
-  const received = show(value);
-  throw invalidInput(
-    name,
-    `model.json: "${name}" must be ${article(field.type)}, not ${received}.`,
-    field.type,
-    received,
-  );
-}
-
-function unknownField(name: string): HotpathError {
-  const nearest = nearestName(name.slice(0, 64), Object.keys(modelConfigFields));
-  const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
-  return invalidInput(name, `model.json: there is no field ${show(name)}.${hint}`, nearest);
-}
-
-function article(type: string): string {
-  if (/^(one of|true|")/.test(type)) return type;
-  return /^[aio]/.test(type) ? `an ${type}` : `a ${type}`;
-}
-
-function show(value: unknown): string {
-  const written = JSON.stringify(value) ?? String(value);
-  return written.length > 60 ? `${written.slice(0, 60)}…` : written;
+/** Nested fields follow their object, named by their path. */
+function tableRows(fields: FieldTable, path: string): string[] {
+  return Object.entries(fields).flatMap(([name, field]) => [
+    `| \`${path}${name}\` | ${cell(field.type)} | ${cell(field.fallback)} | ${cell(field.help)} |`,
+    ...(field.fields === undefined ? [] : tableRows(field.fields, `${path}${name}.`)),
+  ]);
 }
 
 function cell(words: string): string {

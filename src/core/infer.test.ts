@@ -79,10 +79,11 @@ test('answers only the outputs that were asked for', async () => {
   );
 });
 
-test('passes priority, deadline and solo on to the batcher', async () => {
+test('passes priority, deadline, solo and sequence on to the batcher', async () => {
   const { deps, seen } = setUp();
-  await infer(deps, call({ priority: 2, timeoutMs: 70, batching: 'off' }));
-  assert.deepEqual(seen[0], { priority: 2, arrivalMs: 0, timeoutMs: 70, solo: true, cancel: undefined });
+  const sequence = { id: 7n, start: true, end: false };
+  await infer(deps, call({ priority: 2, timeoutMs: 70, batching: 'off', sequence }));
+  assert.deepEqual(seen[0], { priority: 2, arrivalMs: 0, timeoutMs: 70, solo: true, cancel: undefined, sequence });
 });
 
 test('an input that does not decode leaves nothing behind', async () => {

@@ -3,15 +3,15 @@
  * function; it knows no wire format, no runtime and no store. Steps are plain calls, each with the errors that leave it.
  */
 import type { Clock } from '../ports/clock.ts';
-import type { Batcher } from './batching/batcher.ts';
 import type { BatchAnswer } from './batching/ticket.ts';
 import { HotpathError } from './errors.ts';
+import type { Runner } from './runner.ts';
 import type { NamedTensor } from './tensor.ts';
 import type { InferCall, InferResponse, ModelView } from './types.ts';
 
 /** A ready model that stays loaded until the lease is released. */
 export interface ModelLease {
-  readonly model: { readonly view: ModelView; readonly runner: Batcher };
+  readonly model: { readonly view: ModelView; readonly runner: Pick<Runner, 'submit'> };
   release(): void;
 }
 
@@ -38,11 +38,12 @@ export async function infer(deps: InferDeps, call: InferCall): Promise<InferResp
     const arrivalMs = clock.now();
     // Batching and engine: OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT.
     const answer = await runner.submit(inputs, {
-      priority: call.priority ?? 0,
+      priority: call.priority ?? view.defaultPriority ?? 0,
       arrivalMs,
       timeoutMs: call.timeoutMs,
       solo: call.batching === 'off',
       cancel: call.cancel,
+      sequence: call.sequence,
     });
     return respond(view, call, answer, arrivalMs - startedMs);
   } finally {

@@ -159,6 +159,15 @@ export function tensorBytes(tensor: Tensor): number {
   return bytes;
 }
 
+/** Whether a tensor of `shape` may stand where `pattern` is declared; -1 takes any size. */
+export function fitsPattern(shape: readonly number[], pattern: readonly number[]): boolean {
+  if (shape.length !== pattern.length) return false;
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (pattern[axis] !== -1 && pattern[axis] !== shape[axis]) return false;
+  }
+  return true;
+}
+
 /** `[?, 3, 224, 224]`: a shape for people, -1 as `?`. */
 export function formatShape(shape: readonly number[]): string {
   return `[${shape.map((dim) => (dim < 0 ? '?' : dim)).join(', ')}]`;

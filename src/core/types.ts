@@ -22,6 +22,16 @@ export class CancelToken {
   }
 }
 
+/** The place of a request in a sequence, for stateful models. */
+export interface SequenceStep {
+  /** Chosen by the client; the numbers 5 and 5n are one id, the text "5" is another. */
+  readonly id: number | bigint | string;
+  /** First of its sequence: begins with a fresh state. */
+  readonly start: boolean;
+  /** Last of its sequence: its state is dropped after the answer. */
+  readonly end: boolean;
+}
+
 /** One prediction as a protocol asks for it. */
 export interface InferCall {
   /** Undefined: the configured default model. */
@@ -35,12 +45,14 @@ export interface InferCall {
   readonly decode: (model: ModelView) => readonly Tensor[];
   /** Output names wanted, a subset of the signature's; undefined: all. */
   readonly outputs?: readonly string[] | undefined;
-  /** @default 0 */
+  /** @default the model's, which is 0 unless its configuration says otherwise */
   readonly priority?: Priority | undefined;
   /** Milliseconds the client will wait, counted from the arrival; undefined: the model's SLO. */
   readonly timeoutMs?: number | undefined;
   /** `off` runs this request alone, for comparison. */
   readonly batching?: 'off' | undefined;
+  /** Required by stateful models, without effect on others. */
+  readonly sequence?: SequenceStep | undefined;
   readonly cancel?: CancelToken | undefined;
 }
 
@@ -53,6 +65,10 @@ export interface ModelView {
   readonly batchable: boolean;
   /** Names of the classes, by index, from `model.json`. */
   readonly labels: readonly string[] | undefined;
+  /** Names of the classes by output, from the label files of a `config.pbtxt`. */
+  readonly outputLabels?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** Of requests that bring none. @default 0 */
+  readonly defaultPriority?: Priority | undefined;
   /** `reject` refuses NaN and infinities in float inputs. */
   readonly nan: 'reject' | 'allow';
 }

@@ -3,6 +3,8 @@
  * Implementations: engines/onnx (worker threads), engines/fake (tests, dry runs). Nothing above this port knows ONNX Runtime.
  */
 import type { Signature, Tensor } from '../core/tensor.ts';
+import type { CancelToken } from '../core/types.ts';
+import type { UpstreamConfig } from './upstream-config.ts';
 
 export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'tensorrt';
 
@@ -24,6 +26,10 @@ export interface EngineSpec {
   readonly runTimeoutMs: number;
   /** ONNX Runtime session options passed through verbatim (`extra.session.*` keys included). */
   readonly sessionOptions?: Readonly<Record<string, unknown>> | undefined;
+  /** Set for a model that other servers run: then `path` and `digest` are those of its configuration. */
+  readonly upstream?: UpstreamConfig | undefined;
+  /** Whether runs will be batches of several requests; known when it is loaded, not when it is probed. */
+  readonly batched?: boolean | undefined;
 }
 
 /** What is learned about a model in the disposable child, and cached by content. */
@@ -39,8 +45,10 @@ export interface ProbeReport {
   readonly memoryBytes: number;
   /** Oddities worth telling: outputs skipped, trial input refused with the runtime's message. */
   readonly notes: readonly string[];
-  /** The provider that was really used. */
-  readonly executionProvider: ExecutionProvider;
+  /** The provider that was really used; `remote` for a model that other servers run. */
+  readonly executionProvider: ExecutionProvider | 'remote';
+  /** Most rows a run may have, when the engine knows of a limit. */
+  readonly maxBatchSize?: number | undefined;
 }
 
 export interface EngineRun {
@@ -52,7 +60,15 @@ export interface EngineRun {
   readonly recycled?: readonly ArrayBuffer[];
 }
 
-/** One session on its own thread; runs one batch at a time. */
+/** What is known of those who wait for a run, for engines that can make use of it. */
+export interface RunLimits {
+  /** When the last of them stops waiting, on the server's clock; Infinity when one of them did not say. */
+  readonly deadlineMs: number;
+  /** Cancelled when none of them waits any more. */
+  readonly cancel: CancelToken;
+}
+
+/** One session on its own thread, or one place for a call to an upstream; runs one batch at a time. */
 export interface EngineInstance {
   readonly id: number;
   /** False while its worker is being replaced. */
@@ -62,7 +78,9 @@ export interface EngineInstance {
    * @throws ENGINE_FAILED when the runtime refuses the input (the instance stays usable),
    *         ENGINE_CRASHED when the worker died or hung (`available` is false until it is replaced).
    */
-  run(inputs: readonly Tensor[], outputs?: readonly string[]): Promise<EngineRun>;
+  run(inputs: readonly Tensor[], outputs?: readonly string[], limits?: RunLimits): Promise<EngineRun>;
+  /** True when `run` heeds `limits`; otherwise nobody makes them. @default false */
+  readonly takesLimits?: boolean;
   /** Called whenever `available` turns true again after a crash. One listener: the batcher. */
   onAvailable: (() => void) | undefined;
 }
@@ -70,7 +88,7 @@ export interface EngineInstance {
 export interface EngineModel {
   readonly signature: Signature;
   readonly instances: readonly EngineInstance[];
-  readonly executionProvider: ExecutionProvider;
+  readonly executionProvider: ExecutionProvider | 'remote';
   /** Refuses new runs, lets running ones finish, then ends the threads. Idempotent. */
   close(): Promise<void>;
 }

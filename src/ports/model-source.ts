@@ -1,6 +1,7 @@
 /** Where models lie. Adapter: adapters/filesystem. A source only finds and describes; it never runs anything. */
 import type { ExecutionProvider } from './engine.ts';
 import type { TritonModelConfig } from './triton-config.ts';
+import type { UpstreamConfig } from './upstream-config.ts';
 
 /** Contents of `model.json`, every field optional; checked by config/model-config.ts. See docs/reference/model-config.md. */
 export interface ModelConfig {
@@ -24,6 +25,30 @@ export interface ModelConfig {
   readonly nan?: 'reject' | 'allow';
   readonly maxQueueRows?: number;
   readonly sessionOptions?: Readonly<Record<string, unknown>>;
+  /** `remote`: the servers of `upstream` run it; its versions need no file. @default 'onnx' */
+  readonly engine?: 'onnx' | 'remote';
+  /** Set if and only if `engine` is `remote`. */
+  readonly upstream?: UpstreamConfig;
+  /** The model has no file of its own: it hands tensors through other models. */
+  readonly pipeline?: PipelineConfig;
+}
+
+export interface PipelineConfig {
+  readonly steps: readonly PipelineStep[];
+  /** In the order clients see them. @default the tensors that no step makes */
+  readonly inputs?: readonly string[] | undefined;
+  /** @default the tensors that no step takes */
+  readonly outputs?: readonly string[] | undefined;
+}
+
+export interface PipelineStep {
+  readonly model: string;
+  /** A version or a label. @default the newest */
+  readonly version?: string | undefined;
+  /** Name of the model's input -> name of the pipeline's tensor. All inputs of the model. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Name of the model's output -> name of the pipeline's tensor. */
+  readonly outputs: Readonly<Record<string, string>>;
 }
 
 export interface ModelFile {
@@ -52,6 +77,9 @@ export interface ModelEntry {
   readonly outputLabels?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
+/** What the configuration says of a model, whichever file it came from. */
+export type ModelDefinition = Pick<ModelEntry, 'config' | 'triton' | 'notes' | 'outputLabels'>;
+
 export interface ModelSource {
   /** All models, by name. Broken folders are reported in the entry, never thrown. */
   list(): Promise<readonly ModelEntry[]>;
@@ -59,6 +87,8 @@ export interface ModelSource {
   find(name: string): Promise<ModelEntry | undefined>;
   /** SHA-256 of the file, hex. */
   digest(file: ModelFile): Promise<string>;
+  /** A file of the model's folder that its configuration names, such as `initial_state/zeros`. @throws MODEL_FAILED saying what is wrong. */
+  readFile(model: string, path: string): Promise<Uint8Array>;
   /** Calls back with the names of models whose folder changed, debounced. Returns the stop function. */
   watch(onChange: (names: readonly string[]) => void): () => void;
 }

@@ -79,6 +79,8 @@ export interface SequenceState {
   readonly datatype: Datatype;
   /** Without the batch axis. */
   readonly dims: readonly number[];
+  /** Of the initial state, without the batch axis. @default `dims` with 1 for what is variable */
+  readonly initialDims?: readonly number[] | undefined;
   /** How a new sequence begins: zeros, or the bytes of a file in `initial_state/` of the model's folder. @default zeros */
   readonly initialFile?: string | undefined;
 }

@@ -149,7 +149,7 @@ describe('the typed clients and the real server', () => {
       details: { field: 'features', expected: '4 numbers', received: '2' },
     });
     await assert.rejects(client.infer('rose', { x: { shape: [1], data: Float32Array.of(1) } }), {
-      code: 'NOT_FOUND',
+      code: 'MODEL_NOT_FOUND',
       status: 404,
     });
     const wrong = { features: { shape: [1, 5], data: new Float32Array(5) } };

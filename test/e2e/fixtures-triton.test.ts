@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { checkDeclared } from '../../src/config/triton/check-declared.ts';
 import { readTritonConfig } from '../../src/config/triton/to-model-config.ts';
+import { checkDeclared } from '../../src/core/declared/check-declared.ts';
 import { createOnnxEngine } from '../../src/engines/onnx/onnx-engine.ts';
 import { fixture, withoutFixtures } from './support/fixtures.ts';
 import { get, modelFolder, post, serve, type TestServer } from './support/serve.ts';
@@ -37,13 +37,10 @@ const answers: Record<string, { inputs: Record<string, unknown>; outputs: Record
     inputs: { INPUT: Array.from({ length: 5 }, () => [0, 1, 2, 3, 4]) },
     outputs: { OUTPUT: Array.from({ length: 25 }, (_, index) => (index % 5) + 1) },
   },
-  // A sequence begins with its input plus one.
-  simple_sequence: { inputs: { INPUT: [[5]], START: [[1]], READY: [[1]] }, outputs: { OUTPUT: [6] } },
-  simple_dyna_sequence: {
-    inputs: { INPUT: [[5]], START: [[1]], END: [[0]], READY: [[1]], CORRID: [[7]] },
-    outputs: { OUTPUT: [6] },
-  },
 };
+
+/** What Triton's sequence clients send and print: each sequence adds 1 to its first value, and the second model its id to the last. */
+const sequenceValues = [0, 11, 7, 5, 3, 2, 0, 1];
 
 async function copyRepository(target: string): Promise<string[]> {
   const withFile: string[] = [];
@@ -69,8 +66,13 @@ describe('the example repository of Triton', { skip: withoutFixtures }, () => {
   });
   after(() => server.stop());
 
+  const step = async (model: string, value: number, sequence: Record<string, unknown> | undefined) => {
+    const inputs = [{ name: 'INPUT', shape: [1, 1], datatype: 'INT32', data: [value] }];
+    return post(`${server.url}/v2/models/${model}/infer`, { inputs, ...(sequence && { parameters: sequence }) });
+  };
+
   it('is answered from by every model that has a file', async () => {
-    assert.deepEqual(Object.keys(answers).sort(), withFile);
+    assert.deepEqual([...Object.keys(answers), 'simple_dyna_sequence', 'simple_sequence'].sort(), withFile.sort());
     for (const [model, { inputs, outputs }] of Object.entries(answers)) {
       const { status, body } = await post(`${urlOf(model)}/predict`, { inputs });
       assert.equal(status, 200, `${model}: ${JSON.stringify(body)}`);
@@ -79,13 +81,70 @@ describe('the example repository of Triton', { skip: withoutFixtures }, () => {
     }
   });
 
-  it('joins requests up to max_batch_size, and never those of stateful models', async () => {
+  it('answers sequences as the examples of Triton do, two at a time and in any mixture', async () => {
+    for (const [model, ids] of [
+      ['simple_sequence', [1000, 1001]],
+      ['simple_sequence', ['one', 'two']],
+      ['simple_dyna_sequence', [2000, 2001]],
+    ] as const) {
+      const sent = ids.map(async (id, which) => {
+        const results: number[] = [];
+        for (const [index, value] of sequenceValues.entries()) {
+          const [sequence_start, sequence_end] = [index === 0, index === sequenceValues.length - 1];
+          const signed = which === 0 ? value : -value;
+          const { status, body } = await step(model, signed, { sequence_id: id, sequence_start, sequence_end });
+          assert.equal(status, 200, JSON.stringify(body));
+          results.push(body.outputs[0].data[0]);
+        }
+        return results;
+      });
+      const expected = ids.map((id, which) =>
+        sequenceValues.map((value, index) => {
+          const atEnd = model === 'simple_dyna_sequence' && index === sequenceValues.length - 1 ? Number(id) : 0;
+          return (which === 0 ? value : -value) + (index === 0 ? 1 : 0) + atEnd;
+        }),
+      );
+      assert.deepEqual(await Promise.all(sent), expected, model);
+    }
+  });
+
+  it('refuses requests to stateful models without an id, without a start, with more rows, or with the controls', async () => {
+    const errorOf = async (sequence: Record<string, unknown> | undefined) => {
+      const { status, body } = await step('simple_sequence', 1, sequence);
+      assert.equal(status, 400);
+      return body.error as string;
+    };
+    assert.match(await errorOf(undefined), /"simple_sequence" must specify a non-zero or non-empty correlation ID/);
+    assert.match(await errorOf({ sequence_id: 0 }), /must specify a non-zero or non-empty correlation ID/);
+    assert.match(
+      await errorOf({ sequence_id: 77 }),
+      /Request for sequence 77 .* must specify the START flag on the first request/,
+    );
+    const infer = (inputs: unknown, parameters: unknown) =>
+      post(`${server.url}/v2/models/simple_sequence/infer`, { inputs, parameters });
+    const start = { sequence_id: 5, sequence_start: true };
+    const rows = await infer([{ name: 'INPUT', shape: [2, 1], datatype: 'INT32', data: [1, 2] }], start);
+    assert.match(rows.body.error, /must specify batch-size 1/);
+    const controls = ['INPUT', 'START'].map((name) => ({ name, shape: [1, 1], datatype: 'INT32', data: [1] }));
+    assert.match((await infer(controls, start)).body.error, /Unknown input "START"; the model has: "INPUT"/);
+    assert.match(
+      (await step('simple_dyna_sequence', 1, { ...start, sequence_id: 'x' })).body.error,
+      /must be a number/,
+    );
+  });
+
+  it('shows neither the controls nor the states to clients', async () => {
+    const { body } = await get(`${server.url}/v2/models/simple_dyna_sequence`);
+    assert.deepEqual(body.inputs, [{ name: 'INPUT', datatype: 'INT32', shape: [-1, 1] }]);
+  });
+
+  it('joins requests up to max_batch_size, also those of different sequences', async () => {
     const batchingOf = async (model: string) => (await get(urlOf(model))).body.loaded.batching;
     assert.deepEqual(await batchingOf('simple'), { enabled: true, maxBatchSize: 8 });
-    for (const model of ['simple_sequence', 'simple_dyna_sequence', 'add_with_initializer']) {
-      const { enabled, maxBatchSize } = await batchingOf(model);
-      assert.deepEqual([enabled, maxBatchSize], [false, 1], model);
-    }
+    assert.deepEqual(await batchingOf('simple_sequence'), { enabled: true, maxBatchSize: 8 });
+    assert.deepEqual(await batchingOf('simple_dyna_sequence'), { enabled: true, maxBatchSize: 8, maxDelayMs: 10 });
+    const { enabled, maxBatchSize } = await batchingOf('add_with_initializer');
+    assert.deepEqual([enabled, maxBatchSize], [false, 1]);
     const notes = server.log.filter((line) => line.includes('config.pbtxt: not everything'));
     assert.ok(notes.some((line) => line.includes('execute_delay_ms') && line.includes('simple_dyna_sequence')));
     assert.equal(new Set(notes).size, notes.length, 'a note is logged once');
@@ -101,6 +160,13 @@ describe('the example repository of Triton', { skip: withoutFixtures }, () => {
       assert.match(body.error.message, reason);
       assert.ok(!body.error.message.includes(server.models), body.error.message);
     }
+  });
+
+  it('has a row for each model, also for one that has no version', async () => {
+    const rows = (await get(`${server.adminUrl}/admin/models`)).body.models;
+    const { version, state, reason } = rows.find(({ name }: { name: string }) => name === 'densenet_onnx');
+    assert.deepEqual([version, state], ['', 'failed']);
+    assert.match(reason, /the label file "densenet_labels.txt" of the output "fc6_1" is absent/);
   });
 
   it('is what the models really have', async () => {

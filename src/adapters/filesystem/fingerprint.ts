@@ -34,7 +34,10 @@ async function fingerprintModel(folder: string): Promise<string> {
   for (const name of names) {
     if (name === 'model.json' || (foreign && !isVersion(name))) paths.push(name);
     if (!isVersion(name)) continue;
-    for (const file of (await namesIn(join(folder, name))).sort()) paths.push(join(name, file));
+    const files = await namesIn(join(folder, name));
+    // An ensemble's versions are empty folders.
+    if (files.length === 0) paths.push(name);
+    for (const file of files.sort()) paths.push(join(name, file));
   }
   const prints = await Promise.all(paths.map(async (path) => `${path}=${await fingerprintFile(join(folder, path))}`));
   return prints.join(';');

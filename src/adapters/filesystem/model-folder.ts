@@ -45,6 +45,10 @@ export async function readModelFolder(
   if (folder.kind !== 'folder') return undefined;
   const names = await namesIn(folder.path);
   const read = await readParts(root, folder.path, name, names, parsers);
+  if (read.config.pipeline !== undefined) return { name, versions: versionsWithoutFile(folder.path, names), ...read };
+  if (read.config.engine === 'remote') {
+    return { name, versions: await remoteVersions(root, folder.path, names), ...read };
+  }
   const fileName = read.triton?.modelFile ?? 'model.onnx';
   const versions = await Promise.all(
     names.filter(isVersion).map((version) => readVersion(root, folder.path, version, fileName, read)),
@@ -111,6 +115,23 @@ async function readVersion(
   }
   const reason = found.kind === 'refused' ? found.reason : 'is a folder';
   return { version, path, sizeBytes: 0, modifiedMs: 0, problem: `The file ${fileName} ${reason}.` };
+}
+
+/** A pipeline has no file: its version folders may be empty, and without any it has version 1. */
+function versionsWithoutFile(folder: string, names: readonly string[]): ModelFile[] {
+  const versions = names.filter(isVersion).sort((a, b) => Number(a) - Number(b));
+  return (versions.length === 0 ? ['1'] : versions).map((version) => {
+    return { version, path: join(folder, version), sizeBytes: 0, modifiedMs: 0 };
+  });
+}
+
+/** Other servers run the model: what stands for its file, also as its digest, is the model.json that names them. */
+async function remoteVersions(root: string, folder: string, names: readonly string[]): Promise<ModelFile[]> {
+  const found = await inspectPath(root, join(folder, 'model.json'));
+  if (found.kind !== 'file') return [];
+  const { size, mtimeNs } = found.stats;
+  const file = { path: found.path, sizeBytes: Number(size), modifiedMs: Number(mtimeNs) / 1e6 };
+  return versionsWithoutFile(folder, names).map(({ version }) => ({ ...file, version }));
 }
 
 async function readJson(root: string, folder: string): Promise<unknown> {

@@ -6,8 +6,10 @@
  */
 import { watch as watchFolder } from 'node:fs';
 import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import type { ModelEntry, ModelFile, ModelSource } from '../../ports/model-source.ts';
+import { fileProblem, readDataFile } from './config-file.ts';
 import { DigestCache } from './digest-cache.ts';
 import { lookAt } from './fingerprint.ts';
 import { FolderWatcher } from './folder-watcher.ts';
@@ -23,6 +25,9 @@ export interface FilesystemModelSourceOptions extends ConfigParsers {
   /** Longest time until a change without a file-system event is seen. @default 10000 */
   readonly pollMs?: number;
 }
+
+/** Of an initial state or a warm-up input. */
+const maxDataBytes = 256 * 2 ** 20;
 
 export class FilesystemModelSource implements ModelSource {
   readonly #options: FilesystemModelSourceOptions;
@@ -50,6 +55,12 @@ export class FilesystemModelSource implements ModelSource {
     return this.#digests.digest(file.path);
   }
 
+  async readFile(model: string, path: string): Promise<Uint8Array> {
+    const root = await this.#realRoot();
+    if (root === undefined || !isModelName(model)) throw fileProblem(`The file "${path}"`, 'is absent');
+    return readDataFile(root, join(root, model), path, maxDataBytes, `The file "${path}"`);
+  }
+
   watch(onChange: (names: readonly string[]) => void): () => void {
     const { root, clock, settleMs, pollMs } = this.#options;
     const watcher = new FolderWatcher({
@@ -74,7 +85,7 @@ export class FilesystemModelSource implements ModelSource {
 
 /** Any other folder beside the models (notes, data) is none; a broken model.json without versions is worth telling. */
 function isModel(entry: ModelEntry): boolean {
-  return entry.versions.length > 0 || entry.configError !== undefined;
+  return entry.versions.length > 0 || entry.configError !== undefined || entry.triton !== undefined;
 }
 
 function armWatch(root: string, onEvent: () => void, onBroken: () => void): (() => void) | undefined {

@@ -100,29 +100,52 @@ describe('a folder with config.pbtxt', () => {
     assert.deepEqual((await source.find('a'))?.versions.length, 1);
   });
 
-  it('is failed for other platforms and for ensembles, in every version it has', async () => {
+  it('is failed for other platforms, in every version it has', async () => {
     await put('py/1/model.py', 'pass');
     await put('py/config.pbtxt', 'backend: "python"');
-    await mkdir(join(root, 'all/1'), { recursive: true });
-    await put(
-      'all/config.pbtxt',
-      `platform: "ensemble" ensemble_scheduling { step [
-        { model_name: "pre" input_map { key: "a" value: "A" } output_map { key: "b" value: "t" } },
-        { model_name: "net" input_map { key: "a" value: "t" } output_map { key: "b" value: "B" } }] }`,
+    const reason =
+      'config.pbtxt: the backend "python" is not supported; this server runs ONNX models (backend: "onnxruntime").';
+    assert.equal(await reasonOf('py'), reason);
+    assert.deepEqual(
+      (await source.find('py'))?.versions.map((file) => [file.version, file.problem]),
+      [['1', reason]],
     );
-    for (const [name, reason] of [
-      [
-        'py',
-        'config.pbtxt: the backend "python" is not supported; this server runs ONNX models (backend: "onnxruntime").',
-      ],
-      ['all', 'config.pbtxt describes an ensemble (of pre, net); ensembles are not supported yet.'],
-    ] as const) {
-      assert.equal(await reasonOf(name), reason);
-      assert.deepEqual(
-        (await source.find(name))?.versions.map((file) => [file.version, file.problem]),
-        [['1', reason]],
-      );
-    }
+  });
+
+  it('is an ensemble without any file, in the versions it has folders for, or else in version 1', async () => {
+    const step = 'model_name: "pre" input_map { key: "a" value: "A" } output_map { key: "b" value: "B" }';
+    await put('all/config.pbtxt', `platform: "ensemble" ensemble_scheduling { step { ${step} } }`);
+    const versions = async () => (await source.find('all'))?.versions.map(({ version, problem }) => [version, problem]);
+    assert.deepEqual(await versions(), [['1', undefined]]);
+    for (const version of ['10', '9']) await mkdir(join(root, 'all', version));
+    assert.deepEqual(await versions(), [
+      ['9', undefined],
+      ['10', undefined],
+    ]);
+    assert.equal((await source.find('all'))?.config.pipeline?.steps[0]?.model, 'pre');
+  });
+
+  it('is listed without any version folder, so that somebody can be told', async () => {
+    await put('a/config.pbtxt', '');
+    assert.deepEqual(
+      (await source.list()).map(({ name, versions }) => [name, versions.length]),
+      [['a', 0]],
+    );
+  });
+
+  it('reads the data files that the configuration names, and nothing outside', async () => {
+    await put('a/initial_state/zeros', 'abcd');
+    await put('secret', 'x');
+    assert.deepEqual(Buffer.from(await source.readFile('a', 'initial_state/zeros')).toString(), 'abcd');
+    await assert.rejects(source.readFile('a', 'initial_state/ones'), {
+      code: 'MODEL_FAILED',
+      message: 'The file "initial_state/ones" is absent.',
+    });
+    await symlink('/etc/hostname', join(root, 'a/initial_state/out'));
+    await assert.rejects(source.readFile('a', 'initial_state/out'), {
+      message: 'The file "initial_state/out" leads out of the model repository.',
+    });
+    await assert.rejects(source.readFile('..', 'secret'), { code: 'MODEL_FAILED' });
   });
 
   it('is failed when a label file is absent, empty, or leads out of the repository', async () => {

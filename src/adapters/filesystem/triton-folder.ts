@@ -4,7 +4,7 @@
  */
 import type { ModelConfig, ModelEntry } from '../../ports/model-source.ts';
 import type { TritonModelConfig } from '../../ports/triton-config.ts';
-import { fileProblem, readConfigFile } from './config-file.ts';
+import { readConfigFile } from './config-file.ts';
 
 /** `readTritonConfig` and `parseLabels` of config/triton, put together by the composition root. */
 export interface TritonReader {
@@ -36,7 +36,6 @@ export async function readTritonParts(
 ): Promise<TritonParts> {
   const text = await readConfigFile(root, folder, tritonConfigName, maxConfigBytes);
   const { config: triton, model, notes } = reader.readConfig(text, name);
-  if (triton.kind === 'ensemble') throw fileProblem(tritonConfigName, refusedEnsemble(triton));
   const labelled: [output: string, labels: readonly string[]][] = [];
   for (const output of triton.outputs) {
     if (output.labelFile === undefined) continue;
@@ -47,9 +46,4 @@ export async function readTritonParts(
   // With labels for several outputs nobody can say which of them the prediction is.
   const config = labelled.length === 1 ? { ...model, classNames: labelled[0]![1] } : model;
   return { config, triton, notes, outputLabels: Object.fromEntries(labelled) };
-}
-
-function refusedEnsemble({ ensemble = [] }: TritonModelConfig): string {
-  const models = [...new Set(ensemble.map((step) => step.model))].join(', ');
-  return `describes an ensemble (of ${models}); ensembles are not supported yet`;
 }

@@ -7,6 +7,7 @@ import { type Mapping, note, withinLimits } from './mapping.ts';
 import type { WrittenConfig } from './model-config-schema.ts';
 
 type DynamicBatching = NonNullable<WrittenConfig['dynamic_batching']>;
+type SequenceBatching = NonNullable<WrittenConfig['sequence_batching']>;
 type QueuePolicy = NonNullable<DynamicBatching['default_queue_policy']>;
 
 export function mapScheduling(mapping: Mapping, written: WrittenConfig): void {
@@ -16,7 +17,7 @@ export function mapScheduling(mapping: Mapping, written: WrittenConfig): void {
   if (batching !== undefined) mapDynamicBatching(mapping, batching, maxBatchSize);
 }
 
-function mapVersions(mapping: Mapping, { version_policy: policy }: WrittenConfig): void {
+export function mapVersions(mapping: Mapping, { version_policy: policy }: WrittenConfig): void {
   if (policy === undefined) return;
   const { latest, all, specific } = policy;
   if (all !== undefined) mapping.model.versionPolicy = 'all';
@@ -35,17 +36,40 @@ function mapVersions(mapping: Mapping, { version_policy: policy }: WrittenConfig
   }
 }
 
-/** Rows of a stateful model depend on the requests before them, so they must never be joined with others. */
 function mapBatchSize(mapping: Mapping, written: WrittenConfig): void {
   const { max_batch_size: size, input, sequence_batching: sequence } = written;
-  if (sequence !== undefined) {
-    mapping.model.batching = 'off';
-    note(mapping, 'sequence_batching', 'is understood but not served yet: each request runs alone and keeps no state.');
-  } else if (size === undefined && input === undefined) {
-    // Triton completes such a file from the model, and so does the probe.
-    return;
-  } else if ((size ?? 0) === 0) mapping.model.batching = 'off';
+  if (sequence !== undefined) mapSequences(mapping, sequence);
+  // Triton completes a file without both from the model, and so does the probe.
+  if (size === undefined && input === undefined) return;
+  if ((size ?? 0) === 0) mapping.model.batching = 'off';
   else mapping.model.maxBatchSize = withinLimits(mapping, 'max_batch_size', size!, 1, 65_536);
+}
+
+/** Both strategies are one here: the server keeps the states, so no instance has to keep a slot for a sequence. */
+function mapSequences(mapping: Mapping, { direct, oldest, state = [], iterative_sequence }: SequenceBatching): void {
+  const path = 'sequence_batching';
+  const delay = oldest?.max_queue_delay_microseconds ?? 0;
+  if (delay > 0) {
+    const field = `${path}.oldest.max_queue_delay_microseconds (in ms)`;
+    mapping.model.maxDelayMs = withinLimits(mapping, field, delay / 1000, 0, 60_000);
+  }
+  // Triton ignores its delay, too, unless a utilization is asked for.
+  if ((direct?.minimum_slot_utilization ?? 0) > 0) {
+    note(mapping, `${path}.direct.minimum_slot_utilization`, 'has no effect: sequences have no slots.');
+  }
+  if ((oldest?.preferred_batch_size ?? []).length > 0) {
+    note(
+      mapping,
+      `${path}.oldest.preferred_batch_size`,
+      'has no effect: the size of a batch follows the learned cost.',
+    );
+  }
+  if (iterative_sequence === true) {
+    note(mapping, `${path}.iterative_sequence`, 'has no effect: the server does not put a request back.');
+  }
+  if (state.some(({ use_same_buffer_for_input_output: same, use_growable_memory: grows }) => same || grows)) {
+    note(mapping, `${path}.state`, 'use_same_buffer_for_input_output and use_growable_memory have no effect.');
+  }
 }
 
 function mapDynamicBatching(mapping: Mapping, batching: DynamicBatching, maxBatchSize: number): void {

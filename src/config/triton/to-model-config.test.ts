@@ -225,6 +225,44 @@ describe('the meaning of config.pbtxt', () => {
     assert.deepEqual(readTritonConfig('version_policy { all { } }', 'm').model, { versionPolicy: 'all' });
   });
 
+  it('joins requests of different sequences as other requests, and honours the delay of the oldest strategy', () => {
+    const read = (text: string) => readTritonConfig(`${onnx}max_batch_size: 8 sequence_batching { ${text} }`, 'm');
+    assert.deepEqual(read('').model, { maxBatchSize: 8 });
+    assert.deepEqual(read('oldest { max_queue_delay_microseconds: 2500 }').model, { maxBatchSize: 8, maxDelayMs: 2.5 });
+    assert.deepEqual(read('direct { max_queue_delay_microseconds: 2500 }').model, { maxBatchSize: 8 });
+    assert.deepEqual(read('direct { minimum_slot_utilization: 0.5 } iterative_sequence: true').notes, [
+      'sequence_batching.direct.minimum_slot_utilization has no effect: sequences have no slots.',
+      'sequence_batching.iterative_sequence has no effect: the server does not put a request back.',
+    ]);
+  });
+
+  it('makes a pipeline of an ensemble, with the tensors in the order of the file', () => {
+    const { model, notes } = readTritonConfig(
+      `platform: "ensemble" version_policy { all { } }
+      input { name: "A" dims: 1 } output [ { name: "C" dims: 1 }, { name: "B" dims: 1 } ]
+      ensemble_scheduling { max_inflight_requests: 4 step [
+        { model_name: "pre" model_version: -1 input_map { key: "x" value: "A" } output_map { key: "y" value: "B" } },
+        { model_name: "net" model_version: 3 input_map { key: "x" value: "B" } output_map { key: "y" value: "C" } } ] }
+      model_warmup { name: "w" } instance_group { count: 2 }`,
+      'm',
+    );
+    assert.deepEqual(model, {
+      versionPolicy: 'all',
+      pipeline: {
+        steps: [
+          { model: 'pre', inputs: { x: 'A' }, outputs: { y: 'B' } },
+          { model: 'net', version: '3', inputs: { x: 'B' }, outputs: { y: 'C' } },
+        ],
+        inputs: ['A'],
+        outputs: ['C', 'B'],
+      },
+    });
+    assert.deepEqual(
+      notes.map((sentence) => sentence.split(' ')[0]),
+      ['model_warmup', 'ensemble_scheduling.max_inflight_requests', 'instance_group'],
+    );
+  });
+
   it('chooses execution providers from groups and accelerators', () => {
     const providersOf = (text: string) => readTritonConfig(text, 'm').model.executionProviders;
     assert.deepEqual(providersOf('instance_group { kind: KIND_GPU }'), ['cuda']);
@@ -297,7 +335,6 @@ describe('the meaning of config.pbtxt', () => {
       'input[0].allow_ragged_batch',
       'input[0].is_shape_tensor',
       'input[0].optional',
-      'input[0].reshape',
       'instance_group[0].gpus',
       'instance_group[0].host_policy',
       'instance_group[0].kind',
@@ -309,7 +346,6 @@ describe('the meaning of config.pbtxt', () => {
       'model_operations',
       'model_repository_agents',
       'model_transaction_policy.decoupled',
-      'model_warmup',
       'optimization.cuda',
       'optimization.eager_batching',
       'optimization.input_pinned_memory',

@@ -3,12 +3,12 @@
  * and what has no meaning here, in sentences. Called by the model source through the composition root. It reads no files.
  */
 import { HotpathError } from '../../core/errors.ts';
-import type { ModelConfig } from '../../ports/model-source.ts';
+import type { ModelConfig, PipelineConfig } from '../../ports/model-source.ts';
 import type { TritonModelConfig } from '../../ports/triton-config.ts';
 import { wrongField } from './config-problem.ts';
 import { decodeDocument } from './decode-message.ts';
 import { mapExecution } from './map-execution.ts';
-import { mapScheduling } from './map-scheduling.ts';
+import { mapScheduling, mapVersions } from './map-scheduling.ts';
 import { type Mapping, note } from './mapping.ts';
 import { modelConfigSchema, type WrittenConfig } from './model-config-schema.ts';
 import { TextFormatError } from './text-error.ts';
@@ -17,7 +17,7 @@ import { toDeclared } from './to-declared.ts';
 
 export interface ReadTritonConfig {
   readonly config: TritonModelConfig;
-  /** Without class names; the label files are read by whoever has the folder. Empty for an ensemble. */
+  /** Without class names; the label files are read by whoever has the folder. */
   readonly model: ModelConfig;
   /** A sentence for each field that was understood but has no effect, or another one than in Triton. */
   readonly notes: readonly string[];
@@ -44,8 +44,21 @@ export function readTritonConfig(text: string, folderName: string): ReadTritonCo
     mapScheduling(mapping, written);
     mapExecution(mapping, written);
   }
+  if (kind === 'ensemble') {
+    mapVersions(mapping, written);
+    mapping.model.pipeline = toPipeline(config);
+  }
   noteTheRest(mapping, written, config);
   return { config, model: mapping.model, notes: mapping.notes };
+}
+
+function toPipeline({ ensemble = [], inputs, outputs }: TritonModelConfig): PipelineConfig {
+  const steps = ensemble.map(({ version, ...step }) => (version === undefined ? step : { ...step, version }));
+  return {
+    steps,
+    ...(inputs.length === 0 ? {} : { inputs: inputs.map(({ name }) => name) }),
+    ...(outputs.length === 0 ? {} : { outputs: outputs.map(({ name }) => name) }),
+  };
 }
 
 function decode(text: string): WrittenConfig {
@@ -100,12 +113,18 @@ function noteTheRest(mapping: Mapping, written: WrittenConfig, config: TritonMod
   }
   if (config.responseCache)
     note(mapping, 'response_cache', 'is understood but not served yet: answers are not cached.');
-  if (config.warmup.length > 0) {
+  if (config.kind === 'ensemble' && config.warmup.length > 0) {
+    note(mapping, 'model_warmup', 'has no effect on an ensemble: its models are warmed up.');
+  }
+  if (config.kind === 'ensemble' && (written.ensemble_scheduling?.max_inflight_requests ?? 0) > 0) {
     note(
       mapping,
-      'model_warmup',
-      'is understood but not sent yet: every model is warmed up with inputs of the server’s own.',
+      'ensemble_scheduling.max_inflight_requests',
+      'has no effect: the queues of the models are the limit.',
     );
+  }
+  if (config.kind === 'ensemble' && (written.instance_group ?? []).length > 0) {
+    note(mapping, 'instance_group', 'has no effect on an ensemble: its models have instances.');
   }
 }
 
@@ -117,9 +136,6 @@ function noteTensor(mapping: Mapping, path: string, tensor: Partial<Record<strin
     note(mapping, `${path}.allow_ragged_batch`, 'has no effect: only inputs of one shape share a batch.');
   }
   if (tensor.optional === true) {
-    note(mapping, `${path}.optional`, 'has no effect: an initializer of the model keeps its own value.');
-  }
-  if (tensor.reshape !== undefined) {
-    note(mapping, `${path}.reshape`, 'is understood but not applied yet: requests and answers have the model’s shape.');
+    note(mapping, `${path}.optional`, 'means that it is left out: an initializer of the model keeps its own value.');
   }
 }

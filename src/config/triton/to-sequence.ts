@@ -80,5 +80,14 @@ function toState(path: string, written: WrittenState): SequenceState {
   if (initial.length > 1) throw wrongField(`${path}.initial_state`, 'may be given once.');
   const initialFile = initial[0]?.data_file;
   if (initialFile !== undefined) checkFileName(`${path}.initial_state[0].data_file`, initialFile);
-  return { input, output, datatype, dims, ...(initialFile === undefined ? {} : { initialFile }) };
+  const initialDims = initial[0]?.dims;
+  if (initialDims !== undefined) checkDims(`${path}.initial_state[0].dims`, initialDims);
+  return {
+    input,
+    output,
+    datatype,
+    dims,
+    ...(initialDims === undefined || initialDims.length === 0 ? {} : { initialDims }),
+    ...(initialFile === undefined ? {} : { initialFile }),
+  };
 }

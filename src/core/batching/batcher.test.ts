@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { EngineInstance, EngineRun } from '../../ports/engine.ts';
+import type { EngineInstance, EngineRun, RunLimits } from '../../ports/engine.ts';
 import { HotpathError } from '../errors.ts';
 import { seededRandom } from '../seeded-random.ts';
 import type { Tensor } from '../tensor.ts';
@@ -98,11 +98,17 @@ function setUp(instances: SummingInstance[], options: Partial<BatcherOptions> = 
     maxQueueBytes: 1e9,
     ...options,
   });
-  function submit(rows: number[][], given: { cancel?: CancelToken; solo?: boolean; timeoutMs?: number } = {}) {
+  interface Given {
+    readonly cancel?: CancelToken;
+    readonly solo?: boolean;
+    readonly timeoutMs?: number;
+    readonly arrivalMs?: number;
+  }
+  function submit(rows: number[][], given: Given = {}) {
     const input: Tensor = { datatype: 'float32', shape: [rows.length, 3], data: new Float32Array(rows.flat()) };
     return batcher.submit([input], {
       priority: 0,
-      arrivalMs: performance.now(),
+      arrivalMs: given.arrivalMs ?? performance.now(),
       timeoutMs: given.timeoutMs,
       solo: given.solo ?? false,
       cancel: given.cancel,
@@ -259,4 +265,59 @@ test('a request without rows is answered with none', async () => {
       [0, 3],
     ],
   );
+});
+
+/** Heeds the limits of its runs: ends when nobody waits any more. */
+class LimitedInstance extends SummingInstance {
+  readonly takesLimits = true;
+  readonly limits: RunLimits[] = [];
+
+  override async run(inputs: readonly Tensor[], _outputs?: readonly string[], limits?: RunLimits): Promise<EngineRun> {
+    this.limits.push(limits!);
+    const gone = new Promise<never>((_, reject) => {
+      limits!.cancel.onCancel = () => reject(new HotpathError('CANCELLED', 'Nobody waits.'));
+    });
+    return Promise.race([super.run(inputs), gone]);
+  }
+}
+
+test('a run that heeds limits learns the latest deadline, and that nobody waits any more', async () => {
+  const first = Promise.withResolvers<void>();
+  const instance = new LimitedInstance((firsts) => (firsts[0] === 1 ? first.promise : new Promise(() => {})));
+  const { batcher, submit } = setUp([instance]);
+  const opening = submit([[1, 0, 0]]);
+  await turn();
+  const tokens = [new CancelToken(), new CancelToken()];
+  const arrivalMs = performance.now();
+  const joined = tokens.map((cancel, index) =>
+    submit([[5, 0, 0]], { cancel, arrivalMs, timeoutMs: 1000 * (index + 1) }),
+  );
+  first.resolve();
+  await opening;
+  while (instance.limits.length < 2) await turn();
+  const { deadlineMs, cancel } = instance.limits[1]!;
+  assert.equal(deadlineMs, arrivalMs + 2000);
+  tokens[0]!.cancel();
+  await assert.rejects(joined[0]!, { code: 'CANCELLED' });
+  assert.equal(cancel.cancelled, false);
+  tokens[1]!.cancel();
+  await assert.rejects(joined[1]!, { code: 'CANCELLED' });
+  assert.equal(cancel.cancelled, true);
+  await batcher.close();
+});
+
+test('an engine that refuses for its own sake is not asked again for each member of the batch', async () => {
+  const first = Promise.withResolvers<void>();
+  const instance = new SummingInstance(async (firsts) => {
+    if (firsts[0] === 1) return first.promise;
+    throw new HotpathError('OVERLOADED', 'Too busy.');
+  });
+  const { submit } = setUp([instance]);
+  const opening = submit([[1, 0, 0]]);
+  await turn();
+  const joined = [submit([[5, 0, 0]]), submit([[6, 0, 0]])];
+  first.resolve();
+  await opening;
+  for (const request of joined) await assert.rejects(request, { code: 'OVERLOADED' });
+  assert.deepEqual(instance.batches, [[1], [5, 6]]);
 });

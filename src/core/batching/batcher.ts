@@ -5,9 +5,10 @@
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { EngineInstance, EngineRun } from '../../ports/engine.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
-import { HotpathError, toHotpathError } from '../errors.ts';
+import { type ErrorCode, HotpathError, toHotpathError } from '../errors.ts';
 import { type Tensor, tensorBytes } from '../tensor.ts';
-import type { CancelToken, ModelView, Priority } from '../types.ts';
+import type { CancelToken, ModelView, Priority, SequenceStep } from '../types.ts';
+import { BatchLimits } from './batch-limits.ts';
 import { Buckets } from './buckets.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { CostModel } from './cost-model.ts';
@@ -39,6 +40,8 @@ export interface SubmitOptions {
   readonly timeoutMs: number | undefined;
   readonly solo: boolean;
   readonly cancel: CancelToken | undefined;
+  /** Not for the batcher: read by what stands before it for stateful models, and passed on by pipelines. */
+  readonly sequence?: SequenceStep | undefined;
 }
 
 export interface BatcherStatus {
@@ -86,10 +89,11 @@ export class Batcher {
       let bytes = 0;
       for (const input of inputs) bytes += tensorBytes(input);
       const deadlineMs = options.arrivalMs + (options.timeoutMs ?? this.#options.sloMs);
+      const ownDeadlineMs = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : deadlineMs;
       const bucket = this.#buckets.of(inputs);
       const { priority, arrivalMs, cancel } = options;
       const ticket = new Ticket(
-        { inputs, rows, bytes, priority, deadlineMs, arrivalMs, bucket, cancel },
+        { inputs, rows, bytes, priority, deadlineMs, ownDeadlineMs, arrivalMs, bucket, cancel },
         resolve,
         reject,
       );
@@ -131,7 +135,11 @@ export class Batcher {
     for (const { work } of batch.slices) work.ticket.started(startedMs);
     let run: EngineRun;
     try {
-      run = await instances[index]!.run(this.#merge(batch));
+      const instance = instances[index]!;
+      const inputs = this.#merge(batch);
+      run = await (instance.takesLimits === true
+        ? instance.run(inputs, undefined, new BatchLimits(batch))
+        : instance.run(inputs));
     } catch (error) {
       if (!instances[index]!.available) this.#scheduler.setAvailable(index, false);
       this.#fail(batch, toHotpathError(error));
@@ -194,7 +202,8 @@ export class Batcher {
       const crashes = work.crashes + (crashed ? 1 : 0);
       if (ticket.settled) continue;
       if (crashes >= 2) this.#refuse(work, poisonInput());
-      else if (crashed || batch.slices.length > 1) this.#retryAlone(ticket, work.offset + start, rows, crashes);
+      else if (crashed || (batch.slices.length > 1 && !aboutNobody.has(error.code)))
+        this.#retryAlone(ticket, work.offset + start, rows, crashes);
       else this.#refuse(work, error);
     }
   }
@@ -241,6 +250,15 @@ export class Batcher {
     });
   }
 }
+
+/** What an engine says of itself and not of the input: running the members alone would only add to its load. */
+const aboutNobody: ReadonlySet<ErrorCode> = new Set([
+  'OVERLOADED',
+  'MODEL_NOT_READY',
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'SHUTTING_DOWN',
+]);
 
 const refusalMessages = {
   deadline: 'The request could not be answered before its deadline; try again later or allow more time.',

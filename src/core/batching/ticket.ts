@@ -47,12 +47,19 @@ export class WorkItem implements Work {
   }
 }
 
+export type TicketRequest = Pick<
+  Ticket,
+  'inputs' | 'rows' | 'bytes' | 'priority' | 'deadlineMs' | 'ownDeadlineMs' | 'arrivalMs' | 'bucket' | 'cancel'
+>;
+
 export class Ticket {
   readonly inputs: readonly Tensor[];
   readonly rows: number;
   readonly bytes: number;
   readonly priority: Priority;
   readonly deadlineMs: number;
+  /** Infinity when the request brought none and `deadlineMs` is only the model's SLO. */
+  readonly ownDeadlineMs: number;
   readonly arrivalMs: number;
   readonly bucket: Bucket<WorkItem>;
   readonly cancel: CancelToken | undefined;
@@ -63,17 +70,16 @@ export class Ticket {
   #startedMs = -1;
   #inferMs = 0;
   settled = false;
+  /** Runs that its rows are in, of engines that want to know when nobody waits. */
+  runs: { leave(): void }[] | undefined;
 
-  constructor(
-    request: Pick<Ticket, 'inputs' | 'rows' | 'bytes' | 'priority' | 'deadlineMs' | 'arrivalMs' | 'bucket' | 'cancel'>,
-    resolve: (answer: BatchAnswer) => void,
-    reject: (error: Error) => void,
-  ) {
+  constructor(request: TicketRequest, resolve: (answer: BatchAnswer) => void, reject: (error: Error) => void) {
     this.inputs = request.inputs;
     this.rows = request.rows;
     this.bytes = request.bytes;
     this.priority = request.priority;
     this.deadlineMs = request.deadlineMs;
+    this.ownDeadlineMs = request.ownDeadlineMs;
     this.arrivalMs = request.arrivalMs;
     this.bucket = request.bucket;
     this.cancel = request.cancel;
@@ -112,6 +118,7 @@ export class Ticket {
   fail(error: Error): void {
     if (this.settled) return;
     this.settled = true;
+    if (this.runs !== undefined) for (const run of this.runs) run.leave();
     this.#reject(error);
   }
 }

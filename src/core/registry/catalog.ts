@@ -4,6 +4,7 @@ import type { ModelState } from '../types.ts';
 
 export interface ModelStatus {
   readonly name: string;
+  /** '' for a model that has none; it is `failed` and `reason` says why. */
   readonly version: string;
   readonly state: ModelState;
   /** Why it failed, or why it is not ready. */

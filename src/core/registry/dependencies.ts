@@ -8,10 +8,14 @@ import type { Logger } from '../../ports/logger.ts';
 import type { ModelSource } from '../../ports/model-source.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { BatcherOptions } from '../batching/batcher.ts';
+import type { PipelineRunnerOptions } from '../pipeline/pipeline-runner.ts';
+import type { Declared } from '../runner.ts';
 
 /** The registry's side of a batcher; requests go through the rest of it, which the registry passes on untouched. */
 export interface ModelRunner {
   status(): RunnerStatus;
+  /** Of stateful models: sequences that end when it closes. */
+  readonly liveSequences?: number;
   /** Refuses new work and resolves when everything accepted was answered. */
   close(): Promise<void>;
 }
@@ -23,8 +27,11 @@ export interface RunnerStatus {
   readonly sloInfeasible: boolean;
 }
 
-/** What the registry knows of a batcher to be made. */
-export type RunnerOptions = Omit<BatcherOptions, 'random'>;
+/** What the registry knows of a batcher to be made; `model` has the model's own signature. */
+export type RunnerOptions = Omit<BatcherOptions, 'random'> & Declared;
+
+/** What the registry knows of a pipeline to be made. */
+export type PipelineOptions = Omit<PipelineRunnerOptions, 'infer'> & Pick<Declared, 'presentation'>;
 
 export interface RegistryDeps<R extends ModelRunner> {
   readonly source: ModelSource;
@@ -33,6 +40,8 @@ export interface RegistryDeps<R extends ModelRunner> {
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly createBatcher: (options: RunnerOptions) => R;
+  /** Absent: models that are pipelines fail to load. */
+  readonly createPipeline?: ((options: PipelineOptions) => R) | undefined;
 }
 
 export interface RegistryOptions {

@@ -32,6 +32,19 @@ describe('eviction', () => {
     assert.deepEqual([world.registry.usedBytes, world.engine.openBytes], [80, 80]);
   });
 
+  it('takes models whose sequences live after idle ones, however long ago they were used', async () => {
+    const world = registryWorld(three, { maxLoadedModels: 2 });
+    const a = await world.registry.acquire('a');
+    a.release();
+    a.model.runner.liveSequences = 1;
+    (await world.registry.acquire('b')).release();
+    (await world.registry.acquire('c')).release();
+    assert.deepEqual(await states(world), ['a/1 ready', 'b/1 unloaded', 'c/1 ready']);
+    a.model.runner.liveSequences = 0;
+    (await world.registry.acquire('b')).release();
+    assert.deepEqual(await states(world), ['a/1 unloaded', 'b/1 ready', 'c/1 ready']);
+  });
+
   it('takes busy models last, and lets their requests finish first', async () => {
     const world = registryWorld(three, { maxLoadedModels: 2 });
     const a = await world.registry.acquire('a');

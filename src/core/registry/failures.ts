@@ -22,8 +22,10 @@ export function modelHeld(name: string, version: string): HotpathError {
 }
 
 export function loadFailed(name: string, version: string, reason: string, cause?: unknown): HotpathError {
+  // Upstream servers that are away say nothing of the model.
+  const passing = cause instanceof HotpathError && cause.code === 'MODEL_NOT_READY';
   return new HotpathError(
-    'MODEL_FAILED',
+    passing ? 'MODEL_NOT_READY' : 'MODEL_FAILED',
     `Model ${quote(name)} version ${quote(version)} could not be loaded: ${reason}`,
     { reason },
     { cause },

@@ -3,36 +3,23 @@
  * loader for lazy loads and reloads alike. When it fails or is cancelled in the middle, it leaves nothing behind.
  */
 import type { EngineModel, EngineSpec, ProbeReport } from '../../ports/engine.ts';
-import type { ModelConfig, ModelFile } from '../../ports/model-source.ts';
+import type { ModelFile } from '../../ports/model-source.ts';
+import type { CostModel } from '../batching/cost-model.ts';
 import { HotpathError } from '../errors.ts';
-import type { CancelToken, ModelView } from '../types.ts';
-import type { ModelRunner, RegistryDeps, RegistryOptions } from './dependencies.ts';
+import type { Declared } from '../runner.ts';
+import type { CancelToken, ModelView, Priority } from '../types.ts';
+import { resolveDeclared } from './declared-parts.ts';
+import { runDeclaredWarmUps } from './declared-warm-up.ts';
+import type { ModelRunner, RegistryOptions } from './dependencies.ts';
+import { loadPipeline } from './load-pipeline.ts';
+import { type LoadContext, type LoadRequest, loadKey } from './load-request.ts';
 import { LoadedModel } from './loaded-model.ts';
-import type { MemoryRoom, Reservation } from './memory-room.ts';
+import type { Reservation } from './memory-room.ts';
 import { batchLimitMs, deriveMaxBatchSize, deriveSloMs, type Plan, planModel } from './plan.ts';
 import { learnCost, powersOfTwo, type WarmUpResult, warmUp } from './warm-up.ts';
 
-export interface LoadContext<R extends ModelRunner> {
-  readonly deps: RegistryDeps<R>;
-  readonly options: RegistryOptions;
-  readonly room: MemoryRoom;
-}
-
-export interface LoadRequest {
-  readonly name: string;
-  readonly file: ModelFile;
-  readonly config: ModelConfig;
-  /** True when a running version of this model stays until this one replaces it. */
-  readonly replaces: boolean;
-}
-
 /** The largest batch the sweep tries when nothing limits it. */
 const maxSweepRows = 256;
-
-/** The part of model.json that a loaded version is made of. Equal keys and digests mean: no need to load again. */
-export function loadKey({ versionPolicy: _, labels: __, pinned: ___, ...rest }: ModelConfig): string {
-  return JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
 
 /** @throws MODEL_FAILED and whatever the engine throws; CANCELLED after the token was cancelled. */
 export async function loadVersion<R extends ModelRunner>(
@@ -43,12 +30,14 @@ export async function loadVersion<R extends ModelRunner>(
   const { engine, source, clock } = context.deps;
   const { file, name, config } = request;
   const startedMs = clock.now();
+  if (config.pipeline !== undefined) return loadPipeline(context, request, config.pipeline);
   refuseUnloadable(file);
   const digest = await source.digest(file);
   const spec = specFor(context.options, request, digest);
   checkCancelled(token);
   const report = await engine.probe(spec);
   checkCancelled(token);
+  const declared = await resolveDeclared(source, name, request.triton, report.signature);
   const plan = planModel(report, config, context.options.cores);
   const keep = request.replaces ? name : undefined;
   const reservation = await context.room.reserve({ model: name, bytes: plan.memoryBytes, keep }, token);
@@ -59,13 +48,18 @@ export async function loadVersion<R extends ModelRunner>(
   try {
     checkCancelled(token);
     const { instances, intraOpThreads } = plan;
-    engineModel = await engine.load({ ...spec, instances, intraOpThreads }, report.signature);
+    engineModel = await engine.load(
+      { ...spec, instances, intraOpThreads, batched: plan.batching.enabled },
+      report.signature,
+    );
     checkCancelled(token);
     const warm = await sweep(context, request, report, plan, engineModel);
     checkCancelled(token);
+    const warmNotes = await warmAsDeclared(context, request, engineModel, declared);
+    checkCancelled(token);
     if ((await source.digest(file)) !== digest) throw failed('The file changed while it was loaded.');
     checkCancelled(token);
-    const parts = { report, plan, engineModel, warm, digest, reservation, startedMs };
+    const parts = { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs };
     return assemble(context, request, parts);
   } catch (error) {
     await engineModel?.close().catch(() => {});
@@ -92,6 +86,7 @@ function specFor(options: RegistryOptions, { name, file, config }: LoadRequest, 
     intraOpThreads: 1,
     runTimeoutMs: config.runTimeoutMs ?? options.runTimeoutMs,
     sessionOptions: config.sessionOptions,
+    upstream: config.upstream,
   };
 }
 
@@ -120,11 +115,24 @@ async function sweep<R extends ModelRunner>(
   });
 }
 
+async function warmAsDeclared<R extends ModelRunner>(
+  { deps: { source } }: LoadContext<R>,
+  { name: model, triton }: LoadRequest,
+  engineModel: EngineModel,
+  declared: Declared,
+): Promise<readonly string[]> {
+  if (triton === undefined || triton.warmup.length === 0) return [];
+  const batched = triton.maxBatchSize > 0;
+  return runDeclaredWarmUps({ source, model, warmups: triton.warmup, engineModel, declared, batched });
+}
+
 interface Loaded {
   readonly report: ProbeReport;
   readonly plan: Plan;
   readonly engineModel: EngineModel;
   readonly warm: WarmUpResult;
+  readonly warmNotes: readonly string[];
+  readonly declared: Declared;
   readonly digest: string;
   readonly reservation: Reservation;
   readonly startedMs: number;
@@ -132,27 +140,31 @@ interface Loaded {
 
 function assemble<R extends ModelRunner>(
   { deps, options }: LoadContext<R>,
-  { name, file, config }: LoadRequest,
-  { report, plan, engineModel, warm, digest, reservation, startedMs }: Loaded,
+  request: LoadRequest,
+  { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs }: Loaded,
 ): LoadedModel<R> {
+  const { name, file, config, outputLabels, notes = [] } = request;
   const measured = warm.samples.length > 0 || report.singleRunMs !== undefined;
   const cost = learnCost(warm.samples, report.singleRunMs);
   const sloMs = deriveSloMs(config, options.sloMs, measured ? cost.estimateMs(1) : undefined);
   const batchable = plan.batching.enabled;
   // A single run says nothing about the slope, so only a sweep of two sizes may size batches.
   const sizing = warm.samples.length > 1 ? cost : undefined;
-  const maxBatchSize = batchable ? capFailed(deriveMaxBatchSize(config, sizing, sloMs), warm) : 1;
+  const maxBatchSize = batchable ? capFailed(largestBatch(config, report, sizing, sloMs), warm) : 1;
   const view: ModelView = {
     name,
     version: file.version,
-    signature: engineModel.signature,
+    signature: declared.presentation?.signature ?? engineModel.signature,
     batchable,
     labels: config.classNames,
+    outputLabels,
+    defaultPriority: defaultPriorityOf(request),
     nan: config.nan ?? 'reject',
   };
   const telemetry = deps.telemetry.forModel(name, file.version);
   const runner = deps.createBatcher({
-    model: view,
+    model: { ...view, signature: engineModel.signature },
+    ...declared,
     instances: engineModel.instances,
     clock: deps.clock,
     telemetry,
@@ -176,12 +188,29 @@ function assemble<R extends ModelRunner>(
     maxDelayMs: config.maxDelayMs,
     sloMs,
     digest,
-    configKey: loadKey(config),
+    configKey: loadKey(request),
     reservation,
     loadMs: deps.clock.now() - startedMs,
-    notes: [...plan.notes, ...warm.notes, ...budgetNotes(reservation, options.memoryBudget)],
+    notes: [...plan.notes, ...notes, ...warm.notes, ...warmNotes, ...budgetNotes(reservation, options.memoryBudget)],
     logger: deps.logger,
   });
+}
+
+/** An engine that knows its own limit need not be measured. */
+function largestBatch(
+  config: LoadRequest['config'],
+  { maxBatchSize: limit }: ProbeReport,
+  cost: CostModel | undefined,
+  sloMs: number,
+): number {
+  if (limit === undefined) return deriveMaxBatchSize(config, cost, sloMs);
+  return Math.min(config.maxBatchSize ?? limit, limit);
+}
+
+/** Levels of a `config.pbtxt` start at 1. */
+function defaultPriorityOf({ triton }: LoadRequest): Priority | undefined {
+  const level = triton?.priorities?.defaultLevel;
+  return level === undefined ? undefined : (Math.min(level - 1, 3) as Priority);
 }
 
 /** Never larger than what was seen to run. */

@@ -64,6 +64,10 @@ export class LoadedModel<R extends ModelRunner> implements Lease<R> {
     return this.#leases;
   }
 
+  get inUse(): boolean {
+    return this.#leases > 0 || (this.runner.liveSequences ?? 0) > 0;
+  }
+
   retain(count = 1): void {
     this.#leases += count;
   }

@@ -7,7 +7,8 @@ import { HotpathError, toHotpathError } from '../errors.ts';
 import type { ModelRunner } from './dependencies.ts';
 import { loadFailed, modelHeld, reasonOf, shuttingDown } from './failures.ts';
 import { Gate } from './gate.ts';
-import { type LoadContext, type LoadRequest, loadVersion } from './load-version.ts';
+import type { LoadContext, LoadRequest } from './load-request.ts';
+import { loadVersion } from './load-version.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { ModelRecord, VersionSlot } from './model-record.ts';
 import type { ReadyIndex } from './ready-index.ts';
@@ -15,6 +16,8 @@ import { withTimeLimit } from './time-limit.ts';
 
 const firstBackoffMs = 5_000;
 const maxBackoffMs = 5 * 60_000;
+/** What the model waits for may be back any moment, and asking is cheap. */
+const passingBackoffMs = 1000;
 
 export class Loader<R extends ModelRunner> {
   readonly #context: LoadContext<R>;
@@ -53,7 +56,7 @@ export class Loader<R extends ModelRunner> {
     const { clock, telemetry, logger } = this.#context.deps;
     const { loadTimeoutMs } = this.#context.options;
     try {
-      const loaded = await this.#gate.run(() => {
+      const loaded = await this.#enter(request, () => {
         if (this.#closed) throw shuttingDown();
         return withTimeLimit(
           clock,
@@ -79,7 +82,7 @@ export class Loader<R extends ModelRunner> {
   install(record: ModelRecord<R>, slot: VersionSlot<R>, loaded: LoadedModel<R>): void {
     slot.loaded = loaded;
     slot.failure = undefined;
-    loaded.pinned = slot.config.pinned ?? false;
+    loaded.pinned = slot.definition.config.pinned ?? false;
     loaded.parts.reservation.ready(loaded, () => this.#evict(record, slot, loaded));
   }
 
@@ -107,7 +110,8 @@ export class Loader<R extends ModelRunner> {
   rememberFailure(slot: VersionSlot<R>, error: HotpathError): void {
     if (error.code === 'SHUTTING_DOWN') return;
     const { key, failure } = slot;
-    const backoffMs = failure?.key === key ? Math.min(maxBackoffMs, failure.backoffMs * 2) : firstBackoffMs;
+    const repeatedMs = failure?.key === key ? Math.min(maxBackoffMs, failure.backoffMs * 2) : firstBackoffMs;
+    const backoffMs = error.code === 'MODEL_NOT_READY' ? passingBackoffMs : repeatedMs;
     const reason = typeof error.details?.reason === 'string' ? error.details.reason : error.message;
     slot.failure = { error, reason, key, backoffMs, retryAtMs: this.#context.deps.clock.now() + backoffMs };
   }
@@ -119,6 +123,11 @@ export class Loader<R extends ModelRunner> {
 
   async drained(): Promise<void> {
     while (this.#closings.size > 0) await Promise.all(this.#closings);
+  }
+
+  /** A pipeline waits for its models: held by the gate it could keep them from coming through. */
+  #enter<T>({ config }: LoadRequest, work: () => Promise<T>): Promise<T> {
+    return config.pipeline === undefined ? this.#gate.run(work) : work();
   }
 
   #evict(record: ModelRecord<R>, slot: VersionSlot<R>, loaded: LoadedModel<R>): void {
@@ -137,9 +146,9 @@ export class Loader<R extends ModelRunner> {
 
   async #loadInto(record: ModelRecord<R>, slot: VersionSlot<R>): Promise<LoadedModel<R>> {
     const { name } = record;
-    const { file, config } = slot;
+    const { file, definition } = slot;
     try {
-      const loaded = await this.loadAside({ name, file, config, replaces: false });
+      const loaded = await this.loadAside({ ...definition, name, file, replaces: false });
       // Leases for all who wait are taken in the same breath: an eviction must not slip in before they run.
       loaded.retain(slot.waiters);
       this.install(record, slot, loaded);

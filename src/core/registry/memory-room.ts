@@ -16,7 +16,8 @@ export interface RoomLimits {
 /** What eviction must know of a ready model. */
 export interface Occupant {
   readonly pinned: boolean;
-  readonly leases: number;
+  /** Requests hold it, or live sequences count on its state: it goes last. */
+  readonly inUse: boolean;
   readonly lastUsed: number;
 }
 
@@ -143,7 +144,7 @@ export class MemoryRoom {
 }
 
 function goesBefore(a: Occupant, b: Occupant): boolean {
-  if (a.leases > 0 !== b.leases > 0) return a.leases === 0;
+  if (a.inUse !== b.inUse) return !a.inUse;
   return a.lastUsed < b.lastUsed;
 }
 

@@ -2,11 +2,11 @@
  * What the registry knows of one model: the adopted entry of the source, and one slot per version with its state.
  * Pure bookkeeping without timers or I/O; the loader and the reload change it, the directory keeps it.
  */
-import type { ModelConfig, ModelEntry, ModelFile } from '../../ports/model-source.ts';
+import type { ModelDefinition, ModelEntry, ModelFile } from '../../ports/model-source.ts';
 import type { HotpathError } from '../errors.ts';
 import type { ModelState } from '../types.ts';
 import type { ModelRunner } from './dependencies.ts';
-import { loadKey } from './load-version.ts';
+import { loadKey } from './load-request.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import { type ServedVersions, serveVersions } from './version-policy.ts';
 
@@ -23,7 +23,7 @@ export interface LoadFailure {
 export class VersionSlot<R extends ModelRunner> {
   readonly version: string;
   file: ModelFile;
-  config: ModelConfig;
+  definition: ModelDefinition;
   loaded: LoadedModel<R> | undefined;
   loading: Promise<LoadedModel<R>> | undefined;
   /** Callers of the running load who will hold a lease the moment it is ready. */
@@ -34,10 +34,10 @@ export class VersionSlot<R extends ModelRunner> {
   /** Unloaded by an operator who wants it to stay so. */
   held = false;
 
-  constructor(file: ModelFile, config: ModelConfig) {
+  constructor(file: ModelFile, definition: ModelDefinition) {
     this.version = file.version;
     this.file = file;
-    this.config = config;
+    this.definition = definition;
   }
 
   get state(): ModelState {
@@ -49,7 +49,7 @@ export class VersionSlot<R extends ModelRunner> {
 
   get key(): string {
     const { path, sizeBytes, modifiedMs, problem } = this.file;
-    return `${path}:${sizeBytes}:${modifiedMs}:${problem ?? ''}:${loadKey(this.config)}`;
+    return `${path}:${sizeBytes}:${modifiedMs}:${problem ?? ''}:${loadKey(this.definition)}`;
   }
 }
 
@@ -91,7 +91,7 @@ export class ModelRecord<R extends ModelRunner> {
       this.slots.delete(slot.version);
       if (slot.loaded !== undefined) orphans.push(slot.loaded);
     }
-    for (const file of this.served.files) this.#adoptFile(file, entry.config);
+    for (const file of this.served.files) this.#adoptFile(file, definitionOf(entry));
     return orphans;
   }
 
@@ -115,17 +115,21 @@ export class ModelRecord<R extends ModelRunner> {
     return !sameOutline(this.entry, entry) || JSON.stringify(this.entry.versions) !== JSON.stringify(entry.versions);
   }
 
-  #adoptFile(file: ModelFile, config: ModelConfig): void {
-    const slot = this.slots.get(file.version) ?? new VersionSlot<R>(file, config);
+  #adoptFile(file: ModelFile, definition: ModelDefinition): void {
+    const slot = this.slots.get(file.version) ?? new VersionSlot<R>(file, definition);
     slot.file = file;
-    slot.config = config;
-    if (slot.loaded !== undefined) slot.loaded.pinned = config.pinned ?? false;
+    slot.definition = definition;
+    if (slot.loaded !== undefined) slot.loaded.pinned = definition.config.pinned ?? false;
     this.slots.set(file.version, slot);
   }
 }
 
+export function definitionOf({ config, triton, notes, outputLabels }: ModelEntry): ModelDefinition {
+  return { config, triton, notes, outputLabels };
+}
+
 function sameOutline(a: ModelEntry, b: ModelEntry): boolean {
-  const outline = ({ versions, config, configError }: ModelEntry) =>
-    JSON.stringify([versions.map((file) => file.version), config, configError]);
+  const outline = ({ versions, config, configError, triton, outputLabels }: ModelEntry) =>
+    JSON.stringify([versions.map((file) => file.version), config, configError, triton, outputLabels]);
   return outline(a) === outline(b);
 }

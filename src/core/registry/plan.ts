@@ -56,7 +56,7 @@ function planThreads(singleRunMs: number | undefined, config: ModelConfig, cores
 }
 
 function planBatching(report: ProbeReport, config: ModelConfig): Plan['batching'] {
-  if (config.batching === 'off') return { enabled: false, reason: 'Turned off in model.json.' };
+  if (config.batching === 'off') return { enabled: false, reason: 'Turned off by its configuration.' };
   const fixed = report.signature.inputs.find((input) => input.shape[0] !== -1);
   if (fixed !== undefined) {
     const shape = formatShape(fixed.shape);

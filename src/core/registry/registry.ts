@@ -3,6 +3,7 @@
  * the composition root starts and closes it. It decides when a version is loaded, swapped and freed; how that is done lies in
  * loader.ts, reload.ts and memory-room.ts. It never runs a request.
  */
+import type { ModelDefinition } from '../../ports/model-source.ts';
 import { HotpathError } from '../errors.ts';
 import type { ModelCatalog, ModelStatus } from './catalog.ts';
 import type { ModelRunner, RegistryDeps, RegistryOptions } from './dependencies.ts';
@@ -11,7 +12,7 @@ import { modelNotFound, quote, shuttingDown } from './failures.ts';
 import type { Lease } from './loaded-model.ts';
 import { Loader } from './loader.ts';
 import { MemoryRoom } from './memory-room.ts';
-import type { ModelRecord, VersionSlot } from './model-record.ts';
+import { definitionOf, type ModelRecord, type VersionSlot } from './model-record.ts';
 import { ReadyIndex } from './ready-index.ts';
 import { type ReloadContext, reloadModel } from './reload.ts';
 import { recordStatus, slotStatus } from './status.ts';
@@ -34,7 +35,8 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
     this.#options = options;
     this.#room = new MemoryRoom(options);
     this.#directory = new Directory(deps.source, deps.clock, options.defaultModel);
-    this.#loader = new Loader({ deps, options, room: this.#room }, this.#ready);
+    const acquire = this.acquire.bind(this);
+    this.#loader = new Loader({ deps, options, room: this.#room, acquire }, this.#ready);
     this.#reload = { source: deps.source, directory: this.#directory, loader: this.#loader, ready: this.#ready };
   }
 
@@ -84,6 +86,12 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
     loaded.lastUsed = ++this.#tick;
     loaded.retain();
     return loaded;
+  }
+
+  /** What the configuration of a known model says; undefined before anybody asked for it. Synchronous and cheap. */
+  definition(model: string): ModelDefinition | undefined {
+    const entry = this.#directory.records.get(model)?.entry;
+    return entry === undefined ? undefined : definitionOf(entry);
   }
 
   async list(): Promise<readonly ModelStatus[]> {

@@ -8,10 +8,10 @@ import { HotpathError, toHotpathError } from '../errors.ts';
 import type { ModelRunner } from './dependencies.ts';
 import type { Directory } from './directory.ts';
 import { loadFailed, modelNotFound, reasonOf } from './failures.ts';
-import { loadKey } from './load-version.ts';
+import { loadKey } from './load-request.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { Loader } from './loader.ts';
-import type { ModelRecord } from './model-record.ts';
+import { definitionOf, type ModelRecord } from './model-record.ts';
 import type { ReadyIndex } from './ready-index.ts';
 import { resolveVersion, serveVersions } from './version-policy.ts';
 
@@ -59,7 +59,7 @@ async function reloadAlone<R extends ModelRunner>(
     const current = record.slots.get(file.version)?.loaded;
     try {
       if (!force && current !== undefined && (await isSame(context.source, current, entry, file))) continue;
-      const request = { name: record.name, file, config: entry.config, replaces: true };
+      const request = { ...definitionOf(entry), name: record.name, file, replaces: true };
       fresh.set(file.version, await context.loader.loadAside(request));
     } catch (error) {
       for (const loaded of fresh.values()) void context.loader.dispose(loaded);
@@ -105,10 +105,11 @@ function targets<R extends ModelRunner>(record: ModelRecord<R>, entry: ModelEntr
 async function isSame<R extends ModelRunner>(
   source: ModelSource,
   loaded: LoadedModel<R>,
-  { config }: ModelEntry,
+  entry: ModelEntry,
   file: ModelFile,
 ): Promise<boolean> {
-  return loaded.parts.configKey === loadKey(config) && loaded.parts.digest === (await source.digest(file));
+  if (loaded.parts.configKey !== loadKey(entry)) return false;
+  return entry.config.pipeline !== undefined || loaded.parts.digest === (await source.digest(file));
 }
 
 /** Keeps what runs, and remembers why the new state was refused. */

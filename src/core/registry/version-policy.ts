@@ -61,7 +61,8 @@ function inventory(entry: ModelEntry, served: ServedVersions): string {
   return served.files.map((file) => file.version).join(', ') + named;
 }
 
-function noVersion({ name, versions, configError }: ModelEntry): string {
+/** Why there is nothing to serve. */
+export function noVersion({ name, versions, configError }: ModelEntry): string {
   if (configError !== undefined && versions.length === 0) return `Model ${quote(name)} has no version: ${configError}`;
   if (versions.length === 0) return `Model ${quote(name)} has no version; expected a file ${name}/1/model.onnx.`;
   const existing = versions.map((file) => file.version).join(', ');

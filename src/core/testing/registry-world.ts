@@ -4,10 +4,16 @@
  */
 import type { Engine, EngineInstance, EngineModel, EngineSpec, ProbeReport } from '../../ports/engine.ts';
 import type { Logger } from '../../ports/logger.ts';
-import type { ModelConfig, ModelEntry, ModelFile, ModelSource } from '../../ports/model-source.ts';
+import type { ModelDefinition, ModelEntry, ModelFile, ModelSource } from '../../ports/model-source.ts';
 import type { ModelTelemetry, Telemetry } from '../../ports/telemetry.ts';
 import { HotpathError } from '../errors.ts';
-import type { ModelRunner, RegistryOptions, RunnerOptions, RunnerStatus } from '../registry/dependencies.ts';
+import type {
+  ModelRunner,
+  PipelineOptions,
+  RegistryOptions,
+  RunnerOptions,
+  RunnerStatus,
+} from '../registry/dependencies.ts';
 import { ModelRegistry } from '../registry/registry.ts';
 import type { Signature } from '../tensor.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -24,9 +30,8 @@ export interface FakeModel {
   readonly failsFromRows?: number;
 }
 
-export interface FakeFolder {
+export interface FakeFolder extends Partial<ModelDefinition> {
   readonly versions: Record<string, FakeModel>;
-  readonly config?: ModelConfig;
   readonly configError?: string;
 }
 
@@ -60,6 +65,10 @@ export class FakeSource implements ModelSource {
     return JSON.stringify(model);
   }
 
+  async readFile(): Promise<Uint8Array> {
+    throw new HotpathError('MODEL_FAILED', 'There are no such files here.');
+  }
+
   watch(onChange: (names: readonly string[]) => void): () => void {
     this.notify = onChange;
     this.watching = true;
@@ -77,7 +86,7 @@ export class FakeSource implements ModelSource {
         const text = JSON.stringify(model);
         return { version, path: `/${name}/${version}`, sizeBytes: text.length, modifiedMs: hash(text) };
       });
-    return { name, versions, config: folder.config ?? {}, configError: folder.configError };
+    return { ...folder, name, versions, config: folder.config ?? {} };
   }
 }
 
@@ -163,13 +172,21 @@ export class FakeEngine implements Engine {
   }
 }
 
-/** A batcher that only knows whether it is open. */
+/** A batcher or a pipeline that only knows whether it is open. */
 export class FakeRunner implements ModelRunner {
-  readonly options: RunnerOptions;
+  readonly #options: RunnerOptions | undefined;
+  readonly pipeline: PipelineOptions | undefined;
+  liveSequences = 0;
   closed = false;
 
-  constructor(options: RunnerOptions) {
-    this.options = options;
+  constructor(options: RunnerOptions | undefined, pipeline?: PipelineOptions) {
+    this.#options = options;
+    this.pipeline = pipeline;
+  }
+
+  /** Of a batcher. */
+  get options(): RunnerOptions {
+    return this.#options!;
   }
 
   status(): RunnerStatus {
@@ -205,7 +222,8 @@ export function registryWorld(
     modelLoadFailed: (model, version) => loadEvents.push(`failed ${model}/${version}`),
   };
   const createBatcher = (options: RunnerOptions) => new FakeRunner(options);
-  const deps = { source, engine, clock, telemetry, logger: silentLogger, createBatcher };
+  const createPipeline = (pipeline: PipelineOptions) => new FakeRunner(undefined, pipeline);
+  const deps = { source, engine, clock, telemetry, logger: silentLogger, createBatcher, createPipeline };
   const registry = new ModelRegistry<FakeRunner>(deps, { ...defaults, ...overrides });
   return { clock, source, engine, registry, loadEvents };
 }

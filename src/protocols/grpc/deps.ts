@@ -50,6 +50,7 @@ type SharedDeps = Pick<
   OipDeps,
   | 'catalog'
   | 'warm'
+  | 'writtenConfig'
   | 'version'
   | 'extensions'
   | 'logger'

@@ -15,11 +15,12 @@ export function classify(output: NamedTensor, classes: number, model: ModelView)
   const rows = model.batchable && shape.length > 0 ? shape[0]! : 1;
   const perRow = rows === 0 ? 0 : values.length / rows;
   const count = Math.min(classes, perRow);
+  const labels = model.outputLabels?.[name] ?? model.labels;
   const texts: string[] = [];
   for (let row = 0; row < rows; row++) {
     const start = row * perRow;
     for (const index of topIndices(values, start, start + perRow, count)) {
-      const label = model.labels?.[index];
+      const label = labels?.[index];
       const value = textOf(output, values[start + index]!);
       texts.push(label === undefined ? `${value}:${index}` : `${value}:${index}:${label}`);
     }

@@ -6,7 +6,7 @@ import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
 import type { TensorSpec } from '../../core/tensor.ts';
 import { configName } from './datatypes.ts';
 import { onnxPlatform } from './metadata.ts';
-import type { LoadedModelStatus } from './model-lookup.ts';
+import { type LoadedModelStatus, loadedStatus, type ModelLookup, versionsOf } from './model-lookup.ts';
 
 interface ConfigTensor {
   readonly name: string;
@@ -50,7 +50,14 @@ export interface TritonModelConfig {
 /** Priorities 1 to 4 of the protocol; the default counts as 1. */
 const priorityLevels = 4;
 
-/** `versions`: every version of the model, in whatever state. */
+/** As the model's folder says it where that is Triton's, else what is in force. @throws as loadedStatus. */
+export async function configOf(lookup: ModelLookup, model: string, version: string | undefined): Promise<object> {
+  const status = await loadedStatus(lookup, model, version);
+  const written = lookup.writtenConfig?.(model, status.loaded.instances);
+  return written ?? modelConfig(status, await versionsOf(lookup.catalog, model));
+}
+
+/** What is in force. `versions`: every version of the model, in whatever state. */
 export function modelConfig(status: LoadedModelStatus, versions: readonly ModelStatus[]): TritonModelConfig {
   const { name, loaded } = status;
   const { signature, batching } = loaded;

@@ -10,6 +10,8 @@ export interface ModelLookup {
   readonly catalog: ModelCatalog;
   /** Loads the version unless it is loaded, as its first request would. Never throws: the status tells. */
   readonly warm: (model: string, version: string | undefined) => Promise<void>;
+  /** The model's own Triton configuration in its JSON form, defaults filled in; undefined where it has none. */
+  readonly writtenConfig?: (model: string, instances: number) => object | undefined;
 }
 
 export interface LoadedModelStatus extends ModelStatus {

@@ -11,7 +11,7 @@ import { errorAnswer } from './errors.ts';
 import { type JsonObject, takeJsonBodies } from './json-body.ts';
 import { logSettings } from './log-settings.ts';
 import { modelMetadata } from './metadata.ts';
-import { modelConfig } from './model-config.ts';
+import { configOf } from './model-config.ts';
 import { loadedStatus, versionsOf, warmStatus } from './model-lookup.ts';
 import type { OipDeps } from './oip-deps.ts';
 import { readIndexRequest, readLoadRequest, readUnloadRequest, repositoryIndex } from './repository.ts';
@@ -65,8 +65,7 @@ function addModelRoutes(scope: FastifyInstance, deps: OipDeps): void {
       return sendJson(reply, modelMetadata(status, await versionsOf(deps.catalog, model)));
     });
     scope.get<{ Params: Params }>(`${path}/config`, async ({ params: { model, version } }, reply) => {
-      const status = await loadedStatus(deps, model, version);
-      return sendJson(reply, modelConfig(status, await versionsOf(deps.catalog, model)));
+      return sendJson(reply, await configOf(deps, model, version));
     });
     scope.get<{ Params: Params }>(`${path}/ready`, async ({ params: { model, version } }, reply) => {
       const { name, state } = await warmStatus(deps, model, version);

@@ -34,6 +34,10 @@ export interface RestDeps {
   /** Must call `decode` at most once and settle for every call. */
   readonly infer: (call: InferCall) => Promise<InferResponse>;
   readonly interpret: Interpret;
+  /** The model's own Triton configuration in its JSON form; undefined where it has none. */
+  readonly writtenConfig: (model: string, instances: number) => object | undefined;
+  /** Of the Open Inference Protocol, beyond those built into it. */
+  readonly extensions: readonly string[];
   /** Of Hotpath. */
   readonly version: string;
   /** Of all processes of the server, as they are now. */

@@ -18,6 +18,8 @@ export function addOip(app: FastifyInstance, context: RestContext): void {
   addOipRoutes(app, {
     catalog: deps.catalog,
     warm: deps.warm,
+    writtenConfig: deps.writtenConfig,
+    extensions: deps.extensions,
     version: deps.version,
     logger: deps.logger,
     telemetry: deps.telemetry,

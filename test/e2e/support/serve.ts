@@ -16,6 +16,8 @@ export interface TestServer {
   readonly models: string;
   readonly log: string[];
   drain(): Promise<void>;
+  /** Without touching the model folder. */
+  close(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -51,6 +53,7 @@ export async function serve(
     models,
     log,
     drain: () => server.drain(),
+    close: () => server.close(),
     async stop() {
       await server.drain();
       await server.close();

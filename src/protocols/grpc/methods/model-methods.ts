@@ -2,7 +2,7 @@
 import { invalidInput } from '../../../core/errors.ts';
 import type { ModelStatus } from '../../../core/registry/catalog.ts';
 import { modelMetadata } from '../../oip/metadata.ts';
-import { modelConfig } from '../../oip/model-config.ts';
+import { configOf } from '../../oip/model-config.ts';
 import { loadedStatus, versionsOf, warmStatus } from '../../oip/model-lookup.ts';
 import { modelStats } from '../../oip/statistics.ts';
 import { type Method, unary } from '../call.ts';
@@ -31,8 +31,7 @@ export function modelMethods({ deps }: GrpcContext): Readonly<Record<string, Met
     }),
     ModelConfig: unary(async (message) => {
       const { name, version } = readNamed('inference.ModelConfigRequest', message);
-      const status = await loadedStatus(deps, name, version);
-      const config = modelConfig(status, await versionsOf(catalog, name));
+      const config = await configOf(deps, name, version);
       return writeMessage('inference.ModelConfigResponse', { config });
     }),
     ModelStatistics: unary(async (message) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Signature, TensorSpec } from '../../core/tensor.ts';
+import { readTritonConfig } from '../../config/triton/to-model-config.ts';
+import type { Signature, TensorSpec } from '../tensor.ts';
 import { checkDeclared } from './check-declared.ts';
-import { readTritonConfig } from './to-model-config.ts';
 
 const real: Signature = {
   inputs: [{ name: 'x', datatype: 'float32', shape: [-1, 4] }],

@@ -2,9 +2,10 @@
  * Compares what a config.pbtxt declares with what the loaded model really has: names, datatypes, shapes with the implicit batch
  * axis and the reshape. Called once per load; pure.
  */
-import type { Signature, TensorSpec } from '../../core/tensor.ts';
-import { formatShape } from '../../core/tensor.ts';
+
 import type { DeclaredTensor, TritonModelConfig } from '../../ports/triton-config.ts';
+import type { Signature, TensorSpec } from '../tensor.ts';
+import { formatShape } from '../tensor.ts';
 
 /** A declared tensor as the model should have it. */
 interface Expected extends Pick<DeclaredTensor, 'name' | 'datatype' | 'optional'> {
@@ -62,8 +63,8 @@ function compare(kind: string, declared: Expected, real: TensorSpec, maxBatchSiz
   if (datatype !== undefined && datatype !== real.datatype) {
     return `config.pbtxt declares the ${kind} "${name}" as ${datatype}, but in the model it is ${real.datatype}.`;
   }
-  // A model may leave the shape of an output open altogether, which reads as a scalar.
-  if (modelShape === undefined || (kind === 'output' && real.shape.length === 0)) return undefined;
+  // A model may leave a shape open altogether, which reads as a scalar.
+  if (modelShape === undefined || real.shape.length === 0) return undefined;
   if (agree(modelShape, real.shape) && (maxBatchSize === 0 || real.shape[0] === -1)) return undefined;
   const axis =
     maxBatchSize > 0
