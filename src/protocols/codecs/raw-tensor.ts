@@ -7,13 +7,14 @@ import {
   type Datatype,
   elementBytes,
   elementCount,
+  fitsPattern,
   formatShape,
   type Tensor,
   type TensorSpec,
 } from '../../core/tensor.ts';
 import type { ModelView } from '../../core/types.ts';
 import { firstRefused, viewValues } from './raw-values.ts';
-import { fitsShape, planRow, solveShape } from './row-plan.ts';
+import { planRow, solveShape } from './row-plan.ts';
 
 /**
  * The tensor that `bytes` hold. `shape` undefined: derived from the byte count, where several rows are taken if the model
@@ -53,7 +54,7 @@ function deriveShape(count: number, spec: TensorSpec, model: ModelView): readonl
     if (count === plan.rowCount) return plan.oneRow;
     const rows = count / plan.rowCount;
     const shape = [rows, ...plan.rowShape];
-    return Number.isInteger(rows) && rows > 0 && fitsShape(shape, spec.shape) ? shape : undefined;
+    return Number.isInteger(rows) && rows > 0 && fitsPattern(shape, spec.shape) ? shape : undefined;
   }
   const row = solveShape(plan.rowShape, count);
   return row === undefined ? undefined : [1, ...row];

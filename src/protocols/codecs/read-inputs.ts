@@ -3,13 +3,12 @@
  * scalar, raw bytes (MessagePack bin), or an object with `shape`, `data` and an optional `datatype`.
  */
 import { type HotpathError, invalidInput } from '../../core/errors.ts';
-import { elementCount, formatShape, type Tensor, type TensorSpec } from '../../core/tensor.ts';
+import { elementCount, fitsPattern, formatShape, type Tensor, type TensorSpec } from '../../core/tensor.ts';
 import type { ModelView } from '../../core/types.ts';
 import { pluralOf } from './leaf-errors.ts';
 import { NestedTarget, shapeOf } from './nested-fill.ts';
 import { readRawTensor } from './raw-tensor.ts';
 import { checkNames, isObject, missingInput } from './read-row.ts';
-import { fitsShape } from './row-plan.ts';
 import { describeValue, listNames, quote } from './value-text.ts';
 
 const tensorFields: readonly string[] = ['shape', 'datatype', 'data'];
@@ -44,10 +43,10 @@ function readTensor(field: string, value: unknown, spec: TensorSpec, model: Mode
 
 /** As sent, with the leading 1 of a single row added, or all ones for a scalar; undefined when it does not fit. */
 function completeShape(sent: readonly number[], pattern: readonly number[]): readonly number[] | undefined {
-  if (fitsShape(sent, pattern)) return sent;
+  if (fitsPattern(sent, pattern)) return sent;
   if (sent.length === 0 && pattern.every((dim) => dim === -1 || dim === 1)) return pattern.map(() => 1);
   const row = sent.length === pattern.length - 1 && (pattern[0] === -1 || pattern[0] === 1);
-  return row && fitsShape(sent, pattern.slice(1)) ? [1, ...sent] : undefined;
+  return row && fitsPattern(sent, pattern.slice(1)) ? [1, ...sent] : undefined;
 }
 
 function readExplicit(
@@ -79,7 +78,7 @@ function readExplicit(
   const sent = shapeOf(data);
   const count = elementCount(shape);
   const flat = sent.length <= 1 && (sent[0] ?? 1) === count;
-  if (!flat && !fitsShape(sent, shape)) throw wrongData(`${field}.data`, data, shape, count, spec);
+  if (!flat && !fitsPattern(sent, shape)) throw wrongData(`${field}.data`, data, shape, count, spec);
   return nested(`${field}.data`, data, sent, shape, spec, model);
 }
 
@@ -90,7 +89,7 @@ export function readShape(field: string, value: unknown, spec: TensorSpec, maxDi
     const expected = `a list of at most ${maxDims} dimensions whose product is a safe integer`;
     throw invalidInput(field, `${field}: expected ${expected}, got ${received}`, expected, received);
   }
-  if (fitsShape(value, spec.shape)) return value;
+  if (fitsPattern(value, spec.shape)) return value;
   throw wrongShape(field, spec, value);
 }
 

@@ -3,13 +3,13 @@
  * with several inputs as objects by input name. The caller has parsed the body; what comes out has the model's shapes.
  */
 import { type HotpathError, invalidInput } from '../../core/errors.ts';
-import { allocate, formatShape, type Tensor } from '../../core/tensor.ts';
+import { allocate, fitsPattern, formatShape, type Tensor } from '../../core/tensor.ts';
 import type { ModelView } from '../../core/types.ts';
 import { pluralOf, wrongLeaf } from './leaf-errors.ts';
 import { fillLeaves } from './leaf-fill.ts';
 import { NestedTarget, shapeOf } from './nested-fill.ts';
 import { fillNumbers, type NumberRow } from './number-row.ts';
-import { fitsShape, planRow, type RowPlan, solveShape } from './row-plan.ts';
+import { planRow, type RowPlan, solveShape } from './row-plan.ts';
 import { describeValue, listNames, quote } from './value-text.ts';
 
 /** One row as tensors in signature order. @throws INVALID_INPUT. */
@@ -107,8 +107,8 @@ function checkRowAxis(rows: number, { spec, leads }: RowPlan): void {
 
 /** The row's real shape for a value of shape `sent`: as it is, with its leading axis of 1 written out, or flat. */
 function resolveRow(sent: readonly number[], { rowShape, leads, spec }: RowPlan): readonly number[] | undefined {
-  if (fitsShape(sent, rowShape)) return sent;
-  if (leads && sent[0] === 1 && sent.length === spec.shape.length && fitsShape(sent.slice(1), rowShape))
+  if (fitsPattern(sent, rowShape)) return sent;
+  if (leads && sent[0] === 1 && sent.length === spec.shape.length && fitsPattern(sent.slice(1), rowShape))
     return sent.slice(1);
   if (sent.length > 1) return undefined;
   const solved = solveShape(rowShape, sent[0] ?? 1);
@@ -139,7 +139,7 @@ function wrongRow(field: string, value: unknown, sent: readonly number[], plan: 
       received,
     );
   }
-  if (plan.leads && sent.length === spec.shape.length && fitsShape(sent.slice(1), rowShape)) {
+  if (plan.leads && sent.length === spec.shape.length && fitsPattern(sent.slice(1), rowShape)) {
     const message = `${field}: expected one row, got ${sent[0]}; send several rows as "instances"`;
     return invalidInput(field, message, 'one row', `${sent[0]} rows`);
   }

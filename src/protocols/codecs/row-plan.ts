@@ -43,15 +43,6 @@ function makePlan(spec: TensorSpec, batchable: boolean): RowPlan {
   };
 }
 
-/** True when `shape` fits `pattern`, where -1 fits everything. */
-export function fitsShape(shape: readonly number[], pattern: readonly number[]): boolean {
-  if (shape.length !== pattern.length) return false;
-  for (let axis = 0; axis < shape.length; axis++) {
-    if (pattern[axis] !== -1 && pattern[axis] !== shape[axis]) return false;
-  }
-  return true;
-}
-
 /** `pattern` with its one variable dimension computed from the number of values; undefined when that does not work out. */
 export function solveShape(pattern: readonly number[], count: number): number[] | undefined {
   let product = 1;

@@ -3,9 +3,15 @@
  * Called by every wire of the protocol once the model is known. Knows no wire format; `OipContents` says how elements came.
  */
 import { type HotpathError, invalidInput } from '../../core/errors.ts';
-import { elementCount, formatShape, type Tensor, type TensorData, type TensorSpec } from '../../core/tensor.ts';
+import {
+  elementCount,
+  fitsPattern,
+  formatShape,
+  type Tensor,
+  type TensorData,
+  type TensorSpec,
+} from '../../core/tensor.ts';
 import type { ModelView } from '../../core/types.ts';
-import { fitsShape } from '../codecs/row-plan.ts';
 import { listNames, quote } from '../codecs/value-text.ts';
 import { oipNames } from './datatypes.ts';
 import { expectedAt, inputField } from './field-errors.ts';
@@ -53,7 +59,7 @@ function bindInput(input: OipInput, spec: TensorSpec, maxDims: number, allowNonF
   }
   const count = elementCount(shape);
   if (count < 0 || shape.length > maxDims) throw badShape(input, maxDims);
-  if (!fitsShape(shape, spec.shape)) {
+  if (!fitsPattern(shape, spec.shape)) {
     throw expectedAt(`${inputField(input.name)}.shape`, formatShape(spec.shape), formatShape(shape));
   }
   return { datatype, shape, data: readContents(input, spec, count, allowNonFinite) };

@@ -3,11 +3,10 @@
  * JSON cannot write: "NaN", "Infinity", "-Infinity", and decimal text for integers beyond 2^53.
  */
 import { invalidInput } from '../../core/errors.ts';
-import { allocate, type Datatype, formatShape, type TensorData } from '../../core/tensor.ts';
+import { allocate, type Datatype, fitsPattern, formatShape, type TensorData } from '../../core/tensor.ts';
 import { pluralOf, wrongLeaf } from '../codecs/leaf-errors.ts';
 import { fillLeaves } from '../codecs/leaf-fill.ts';
 import { NestedTarget, shapeOf } from '../codecs/nested-fill.ts';
-import { fitsShape } from '../codecs/row-plan.ts';
 import { describeValue } from '../codecs/value-text.ts';
 import { expectedAt } from './field-errors.ts';
 
@@ -37,7 +36,7 @@ export function readJsonContents(
   }
   const sent = shapeOf(value);
   const flat = sent.length <= 1 && (sent[0] ?? 1) === count;
-  if (!flat && !fitsShape(sent, visible(shape))) {
+  if (!flat && !fitsPattern(sent, visible(shape))) {
     const expected = `${count} ${pluralOf(datatype)} for shape ${formatShape(shape)}`;
     throw expectedAt(field, expected, Array.isArray(value) ? formatShape(sent) : describeValue(value));
   }
