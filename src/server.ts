@@ -8,7 +8,6 @@ import { FilesystemModelSource } from './adapters/filesystem/model-source.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import type { RunningServer, ServerOptions } from './cli/server-contract.ts';
 import { parseModelConfig } from './config/model-config.ts';
-import { renderTritonJson } from './config/triton/render-json.ts';
 import { packageVersion } from './config/version.ts';
 import { InFlightLimiter } from './core/admission/in-flight.ts';
 import { infer } from './core/infer.ts';
@@ -32,7 +31,7 @@ import { selectEngine } from './server-engines.ts';
 import { lazyGrpc } from './server-grpc.ts';
 import { describeHealth } from './server-health.ts';
 import { linkSiblings } from './server-siblings.ts';
-import { createTritonReader } from './server-triton.ts';
+import { lazyTriton, renderTriton } from './server-triton.ts';
 
 /** What tests may put in the place of the real thing. */
 export interface ServerHooks {
@@ -71,7 +70,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   const source = new FilesystemModelSource({
     root: resolve(config.models),
     parseConfig: parseModelConfig,
-    triton: createTritonReader(logger),
+    triton: lazyTriton(logger),
     clock,
   });
   const registry: ModelRegistry<Runner> = new ModelRegistry<Runner>(
@@ -98,10 +97,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     catalog: siblings.catalog,
     warm: (model: string, version: string | undefined) => registry.warm(model, version),
     infer: (call: InferCall) => infer(deps, call),
-    writtenConfig: (model: string, instances: number) => {
-      const written = registry.definition(model)?.triton;
-      return written === undefined ? undefined : renderTritonJson(written, instances);
-    },
+    writtenConfig: (model: string, instances: number) => renderTriton(registry.definition(model)?.triton, instances),
     extensions: ['sequence'],
     inFlight: new InFlightLimiter(config),
     version,

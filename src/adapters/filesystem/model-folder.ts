@@ -18,7 +18,8 @@ export interface ConfigParsers {
   /** model.json */
   readonly parseConfig: ParseConfig;
   /** config.pbtxt and label files; without it those files are ignored. */
-  readonly triton?: TritonReader | undefined;
+  /** Loaded when the first folder needs it. */
+  readonly triton?: (() => Promise<TritonReader>) | undefined;
 }
 
 /** A model.json with a hundred thousand class names fits; a model renamed to model.json does not. */
@@ -76,7 +77,7 @@ async function readParts(
   }
   try {
     if (native) return { config: parseConfig(await readJson(root, folder)) };
-    return foreign ? await readTritonParts(root, folder, name, triton) : { config: {} };
+    return foreign ? await readTritonParts(root, folder, name, await triton()) : { config: {} };
   } catch (error) {
     const file = native ? 'model.json' : tritonConfigName;
     return { config: {}, configError: error instanceof HotpathError ? error.message : `${file} could not be read.` };

@@ -21,7 +21,12 @@ after(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
   root = await mkdtemp(join(folder, 'root-'));
   const triton = { readConfig: readTritonConfig, readLabels: parseLabels };
-  source = new FilesystemModelSource({ root, parseConfig: parseModelConfig, triton, clock: new FakeClock() });
+  source = new FilesystemModelSource({
+    root,
+    parseConfig: parseModelConfig,
+    triton: async () => triton,
+    clock: new FakeClock(),
+  });
 });
 
 async function put(path: string, contents: string): Promise<string> {

@@ -53,7 +53,7 @@ const priorityLevels = 4;
 /** As the model's folder says it where that is Triton's, else what is in force. @throws as loadedStatus. */
 export async function configOf(lookup: ModelLookup, model: string, version: string | undefined): Promise<object> {
   const status = await loadedStatus(lookup, model, version);
-  const written = lookup.writtenConfig?.(model, status.loaded.instances);
+  const written = await lookup.writtenConfig?.(model, status.loaded.instances);
   return written ?? modelConfig(status, await versionsOf(lookup.catalog, model));
 }
 

@@ -11,7 +11,7 @@ export interface ModelLookup {
   /** Loads the version unless it is loaded, as its first request would. Never throws: the status tells. */
   readonly warm: (model: string, version: string | undefined) => Promise<void>;
   /** The model's own Triton configuration in its JSON form, defaults filled in; undefined where it has none. */
-  readonly writtenConfig?: (model: string, instances: number) => object | undefined;
+  readonly writtenConfig?: (model: string, instances: number) => Promise<object | undefined>;
 }
 
 export interface LoadedModelStatus extends ModelStatus {

@@ -35,7 +35,7 @@ export interface RestDeps {
   readonly infer: (call: InferCall) => Promise<InferResponse>;
   readonly interpret: Interpret;
   /** The model's own Triton configuration in its JSON form; undefined where it has none. */
-  readonly writtenConfig: (model: string, instances: number) => object | undefined;
+  readonly writtenConfig: (model: string, instances: number) => Promise<object | undefined>;
   /** Of the Open Inference Protocol, beyond those built into it. */
   readonly extensions: readonly string[];
   /** Of Hotpath. */
