@@ -8,7 +8,7 @@ import { paths } from './openapi-paths.ts';
 import { schemas } from './openapi-schemas.ts';
 
 const description =
-  'Predictions of ONNX models over HTTP. Bodies are JSON, MessagePack or raw bytes; an answer comes in the format that Accept asks for. Errors have one form everywhere: a stable code, a sentence, and details. What is no valid HTTP gets it too, with status 400, 408 or 431.';
+  'Predictions of ONNX models over HTTP. Bodies are JSON, MessagePack or raw bytes; an answer comes in the format that Accept asks for. Errors have one form everywhere: a stable code, a sentence, and details. What is no valid HTTP gets it too, with status 400, 408 or 431. The same models answer the Open Inference Protocol (KServe v2, Triton) under /v2, which is described by its own specification.';
 
 const tags = [
   { name: 'Predictions', description: 'Rows or tensors in, predictions out.' },
