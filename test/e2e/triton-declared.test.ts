@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { collect, connect, openStream } from '../integration/support/grpc-client.ts';
 import { get, modelFolder, post, serve, type TestServer } from './support/serve.ts';
 import { inferFloats, type Operators, put, storeOperators } from './support/triton-models.ts';
 
@@ -130,6 +131,31 @@ describe('a declared model', () => {
     const results: number[] = [];
     for (let index = 0; index < 10; index++) results.push((await add('text', 1, flags(index))).outputs.total.data[0]);
     assert.deepEqual(results, [101, 102, 103, 104, 105, 106, 107, 108, 109, 110]);
+  });
+
+  it('keeps the state of a sequence sent down one gRPC stream, in order', async () => {
+    const client = connect(server.grpcUrl.replace('grpc://', ''));
+    const stream = openStream(client, 'ModelStreamInfer');
+    const count = 20;
+    for (let index = 0; index < count; index++) {
+      const parameters = {
+        sequence_id: { int64_param: 77 },
+        sequence_start: { bool_param: index === 0 },
+        sequence_end: { bool_param: index === count - 1 },
+      };
+      const input = { name: 'x', datatype: 'FP32', shape: [1, 2], contents: { fp32_contents: [1, 0] } };
+      stream.write({ model_name: 'adder', id: String(index), parameters, inputs: [input] });
+    }
+    stream.end();
+    const answers = await collect(stream);
+    client.close();
+    assert.deepEqual(
+      answers.map(({ error_message, infer_response }) => {
+        assert.equal(error_message, '');
+        return [infer_response.id, infer_response.raw_output_contents[0].readFloatLE(0)];
+      }),
+      Array.from({ length: count }, (_, index) => [String(index), 101 + index]),
+    );
   });
 
   it('refuses more sequences than the file allows', async () => {
