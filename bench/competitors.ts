@@ -96,6 +96,7 @@ export interface HotpathOptions {
 
 export interface HotpathServer extends RunningServer {
   readonly admin: Target;
+  readonly grpc: Target;
 }
 
 /** Starts the real server as a user would, quiet, on free ports. */
@@ -105,7 +106,8 @@ export async function startHotpath(options: HotpathOptions, extra: readonly stri
   args.push('--models', options.modelsDir, '--cache-dir', `${options.modelsDir}/.cache`);
   args.push('--port', String(port), '--admin-port', String(adminPort), '--grpc-port', String(grpcPort), ...extra);
   const server = await startServer({ command: process.execPath, args, port, readyPath: '/health/ready' });
-  return { ...server, admin: { host: '127.0.0.1', port: adminPort } };
+  const at = (port: number): Target => ({ host: '127.0.0.1', port });
+  return { ...server, admin: at(adminPort), grpc: at(grpcPort) };
 }
 
 /** `patient` brings a deadline of its own, so that nothing is refused: for finding the capacity. */
@@ -142,6 +144,36 @@ export function hotpathRequests(model: BenchModel, wire: HotpathWire, target: Ta
     const bytes = jsonRequest(target, '/api/v1/predict', { features: rowToJson(input), options });
     return { bytes, expect: prediction('json', outputs) };
   });
+}
+
+/** A tensor over the Open Inference Protocol, the same way in and out; for models of one input and one output. */
+export function oipTensor(model: BenchModel, wire: 'json' | 'binary', options: HotpathOptions): Competitor {
+  return {
+    name: `Hotpath, OIP ${wire === 'json' ? 'JSON' : 'binary'}`,
+    start: () => startHotpath(options, ['--default-model', model.name]),
+    requests: ({ target }) =>
+      model.rows.map(({ input, outputs }) => ({
+        bytes: oipRequest(target, model, wire, input),
+        expect:
+          wire === 'binary'
+            ? [{ kind: 'float32', where: 'end', values: Float32Array.from(outputs[0]!), tolerance: TOLERANCE }]
+            : [{ kind: 'json', path: ['outputs', 0, 'data'], value: outputs[0]!, tolerance: TOLERANCE }],
+      })),
+  };
+}
+
+function oipRequest(target: Target, model: BenchModel, wire: 'json' | 'binary', input: Float32Array): Uint8Array {
+  const path = `/v2/models/${model.name}/infer`;
+  const tensor = { name: 'X', shape: [1, ...model.rowShape], datatype: 'FP32' };
+  if (wire === 'json') return jsonRequest(target, path, { inputs: [{ ...tensor, data: rowToJson(input) }] });
+  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+  const inputs = [{ ...tensor, parameters: { binary_data_size: bytes.length } }];
+  const json = Buffer.from(JSON.stringify({ inputs, parameters: { binary_data_output: true } }));
+  const headers = {
+    'Content-Type': 'application/octet-stream',
+    'Inference-Header-Content-Length': String(json.length),
+  };
+  return buildRequest(target, { method: 'POST', path, headers, body: Buffer.concat([json, bytes]) });
 }
 
 function binaryRequest(target: Target, path: string, input: Float32Array): Uint8Array {

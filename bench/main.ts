@@ -13,6 +13,7 @@ import type { ScenarioResult } from './result.ts';
 import { runIris } from './scenarios/iris.ts';
 import { runMlp } from './scenarios/mlp.ts';
 import { runOverload } from './scenarios/overload.ts';
+import { runProtocols } from './scenarios/protocols.ts';
 import { runResnet } from './scenarios/resnet.ts';
 import { runStartup } from './scenarios/startup.ts';
 import { Workspace } from './workspace.ts';
@@ -24,6 +25,7 @@ const scenarios: Record<ScenarioName, (context: BenchContext) => Promise<Scenari
   resnet: runResnet,
   overload: runOverload,
   startup: runStartup,
+  protocols: runProtocols,
 };
 
 const options = parseOptions(process.argv.slice(2));

@@ -40,3 +40,12 @@ test('msgpack answers and raw floats are read in their own form', () => {
   assert.notEqual(findMistake([floats], Buffer.from(Float32Array.of(2, 1).buffer)), undefined);
   assert.notEqual(findMistake([floats], Buffer.from(Float32Array.of(1).buffer)), undefined);
 });
+
+test('floats may be asked for at the end of a body only where the expectation says so', () => {
+  const body = Buffer.concat([Buffer.from('{}'), Buffer.from(Float32Array.of(1, 2).buffer)]);
+  const whole: Expectation = { kind: 'float32', values: Float32Array.of(1, 2), tolerance: 1e-6 };
+  assert.match(findMistake([whole], body) ?? '', /10 bytes instead of 8/);
+  assert.equal(findMistake([{ ...whole, where: 'end' }], body), undefined);
+  assert.match(findMistake([{ ...whole, where: 'end', values: Float32Array.of(1, 3) }], body) ?? '', /float 1 is 2/);
+  assert.notEqual(findMistake([{ ...whole, where: 'end' }], body.subarray(0, 7)), undefined);
+});

@@ -14,9 +14,12 @@ export function findMistake(expectations: readonly Expectation[], body: Buffer):
 
 function compareFloats(expected: Extract<Expectation, { kind: 'float32' }>, body: Buffer): string | undefined {
   const { values, tolerance } = expected;
-  if (body.length !== values.length * 4) return `${body.length} bytes instead of ${values.length * 4}`;
+  const start = body.length - values.length * 4;
+  if (start < 0 || (start > 0 && expected.where !== 'end')) {
+    return `${body.length} bytes instead of ${values.length * 4}`;
+  }
   for (let i = 0; i < values.length; i++) {
-    const got = body.readFloatLE(i * 4);
+    const got = body.readFloatLE(start + i * 4);
     if (!closeTo(got, values[i] as number, tolerance)) return `float ${i} is ${got} instead of ${values[i]}`;
   }
   return undefined;

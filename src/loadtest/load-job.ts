@@ -15,8 +15,10 @@ export type Expectation =
       readonly tolerance: number;
     }
   | {
-      /** The body is little-endian floats and nothing else. */
+      /** The body is little-endian floats and nothing else, or ends with them. */
       readonly kind: 'float32';
+      /** @default 'whole' */
+      readonly where?: 'whole' | 'end';
       readonly values: Float32Array;
       readonly tolerance: number;
     };
