@@ -154,6 +154,21 @@ describe('a gateway in front of two upstreams', () => {
     }
   });
 
+  it('shows its connections on the admin listener', async () => {
+    const addresses = upstreams.map(({ grpcPort }) => `grpc://127.0.0.1:${grpcPort}`);
+    const gateway = await startGateway(addresses);
+    for (const features of rows.slice(0, 6)) await post(`${gateway.url}/api/v1/predict`, { features });
+    const { body } = await get(`${gateway.adminUrl}/debug/pool`);
+    const [pool] = body.upstreams;
+    assert.deepEqual([pool.model, pool.balance, pool.waiting], ['iris', 'round-robin', 0]);
+    assert.deepEqual(
+      pool.addresses.map(({ address, errors, breaker }: Record<string, unknown>) => [address, errors, breaker]),
+      addresses.map((address) => [address, 0, 'closed']),
+    );
+    for (const { size, calls } of pool.addresses) assert.ok(size === 1 && calls >= 3, `${size} for ${calls} calls`);
+    await gateway.stop();
+  });
+
   it('answers 503 while no upstream is there, and works as soon as one is', async () => {
     const late = await startUpstream(models);
     await kill(late);

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { constants, createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,7 @@ import { describe, it } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { EngineModel } from '../../src/ports/engine.ts';
 import { startGrpc } from './support/grpc-harness.ts';
-import { matrix, remote } from './support/remote-harness.ts';
+import { matrix, remote, remoteSpec } from './support/remote-harness.ts';
 
 const metadata = JSON.stringify({
   name: 'demo',
@@ -107,6 +108,55 @@ describe('an upstream that refuses', () => {
     assert.equal(report.singleRunMs, undefined);
     assert.match(report.notes.join(), /trial prediction failed.*zeros/);
   });
+});
+
+/** An HTTP/2 server that takes no call: refuses the stream, or says goodbye before it looked at it. */
+async function startRefusing(
+  how: 'stream' | 'goodbye' | 'failure',
+): Promise<{ port: number; streams: number } & AsyncDisposable> {
+  const server = createHttp2Server();
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => sessions.add(session));
+  const refusing = {
+    port: 0,
+    streams: 0,
+    async [Symbol.asyncDispose]() {
+      for (const session of sessions) session.destroy();
+      server.close();
+    },
+  };
+  server.on('stream', (stream) => {
+    refusing.streams++;
+    stream.on('error', () => {});
+    // A goodbye must name a stream that was seen, so that the first of a connection is refused in any case.
+    if (how === 'stream' || stream.id === 1) stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    else stream.session!.goaway(how === 'goodbye' ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR, 1);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  refusing.port = (server.address() as AddressInfo).port;
+  return refusing;
+}
+
+describe('an upstream over gRPC that takes no calls', () => {
+  for (const how of ['stream', 'goodbye', 'failure'] as const) {
+    it(`is known not to have processed them (${how}), so that they go elsewhere without blame`, async () => {
+      await using well = await startGrpc();
+      await using refusing = await startRefusing(how);
+      const addresses = [`grpc://127.0.0.1:${refusing.port}`, `grpc://${well.address}`];
+      const upstream = { addresses, balance: 'round-robin', retry: { afterConnectionLost: false } } as const;
+      await using setup = remote(upstream);
+      const { signature } = await setup.probe();
+      const model = await setup.engine.load(remoteSpec({ ...upstream, healthIntervalMs: 0 }), signature);
+      const asked = refusing.streams;
+      for (let call = 0; call < 8; call++) {
+        const { outputs } = await model.instances[0]!.run([matrix([1, 2])]);
+        assert.deepEqual([...(outputs[1]!.data as Float32Array)], [3]);
+      }
+      assert.ok(refusing.streams >= asked + 4);
+      assert.equal(setup.addresses()[0]!.errors, 0);
+    });
+  }
 });
 
 const withoutOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'no openssl to make a certificate with';

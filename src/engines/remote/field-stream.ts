@@ -3,6 +3,7 @@
  * ArrayBuffer of exactly their length, so that a tensor in it is aligned and needs no second copy. Scalar fields are skipped.
  */
 import { malformed } from './proto-reader.ts';
+import { unfilled } from './tensor-bytes.ts';
 import { brokenAnswer } from './upstream-failure.ts';
 
 type State = 'prefix' | 'tag' | 'length' | 'bytes' | 'varint';
@@ -82,7 +83,7 @@ export class FieldStream {
 
   #begin(length: number): void {
     if (length > this.#left) throw malformed();
-    this.#target = length === 0 ? empty : new Uint8Array(length);
+    this.#target = length === 0 ? empty : unfilled(length);
     this.#filled = 0;
     this.#state = 'bytes';
     if (length === 0) this.#end();

@@ -5,7 +5,7 @@
 import { allocate, elementCount, type Tensor } from '../../core/tensor.ts';
 import { datatypeOf } from './oip-datatypes.ts';
 import { arrangeOutputs, type NamedOutput } from './outputs.ts';
-import { tensorFromBytes } from './tensor-bytes.ts';
+import { tensorFromBytes, unfilled } from './tensor-bytes.ts';
 import type { InferJob } from './transport.ts';
 import { brokenAnswer } from './upstream-failure.ts';
 
@@ -72,7 +72,7 @@ export class RestAnswer {
     this.#targets = this.#outputs
       .map(({ parameters }) => parameters?.binary_data_size)
       .filter((size) => size !== undefined)
-      .map((size) => new Uint8Array(size));
+      .map(unfilled);
     this.#skipFull();
   }
 

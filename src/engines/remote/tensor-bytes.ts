@@ -6,6 +6,14 @@ import { isUtf8 } from 'node:buffer';
 import { allocate, elementBytes, elementCount, type Tensor, type TensorData, viewBytes } from '../../core/tensor.ts';
 import { brokenAnswer } from './upstream-failure.ts';
 
+/** Smaller arrays live on V8's heap and are cheaper to make; larger ones need not be zeroed, for they are filled or thrown away. */
+const minRawBytes = 4096;
+
+/** Memory of its own for bytes that are still to come; the caller hands nothing out before all of them came. */
+export function unfilled(length: number): Uint8Array<ArrayBuffer> {
+  return length < minRawBytes ? new Uint8Array(length) : Buffer.allocUnsafeSlow(length);
+}
+
 /** A view of the tensor's memory, or the encoded strings. */
 export function bytesOf({ data }: Tensor): Uint8Array {
   if (Array.isArray(data)) return encodeStrings(data);

@@ -75,7 +75,9 @@ function addModelRoutes(app: FastifyInstance, { catalog, logger }: AdminDeps): v
   });
 }
 
-function addDiagnosticRoutes(app: FastifyInstance, { logger, setLogLevel, profileCpu, profileHeap }: AdminDeps): void {
+function addDiagnosticRoutes(app: FastifyInstance, deps: AdminDeps): void {
+  const { logger, setLogLevel, pools, profileCpu, profileHeap } = deps;
+  app.get('/debug/pool', async () => ({ upstreams: pools() }));
   app.put('/admin/log-level', async ({ body }) => {
     const level = readLevel(body);
     await setLogLevel(level);

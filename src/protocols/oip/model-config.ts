@@ -15,6 +15,12 @@ interface ConfigTensor {
   readonly dims: readonly number[];
 }
 
+interface ConfigGroup {
+  readonly name: string;
+  readonly kind: 'KIND_CPU' | 'KIND_GPU' | 'KIND_MODEL';
+  readonly count: number;
+}
+
 interface DynamicBatching {
   readonly preferred_batch_size: readonly number[];
   readonly max_queue_delay_microseconds: number;
@@ -37,15 +43,14 @@ export interface TritonModelConfig {
   readonly input: readonly ConfigTensor[];
   readonly output: readonly ConfigTensor[];
   readonly dynamic_batching?: DynamicBatching;
-  readonly instance_group: readonly {
-    readonly name: string;
-    readonly kind: 'KIND_CPU' | 'KIND_GPU';
-    readonly count: number;
-  }[];
+  readonly instance_group: readonly ConfigGroup[];
   readonly default_model_filename: string;
   readonly parameters: Readonly<Record<string, { readonly string_value: string }>>;
   readonly model_transaction_policy: { readonly decoupled: boolean };
 }
+
+/** Elsewhere is neither: Triton's word for a model that says itself where it runs. */
+const kinds: Readonly<Record<string, ConfigGroup['kind']>> = { cpu: 'KIND_CPU', remote: 'KIND_MODEL' };
 
 /** Priorities 1 to 4 of the protocol; the default counts as 1. */
 const priorityLevels = 4;
@@ -71,9 +76,7 @@ export function modelConfig(status: LoadedModelStatus, versions: readonly ModelS
     input: signature.inputs.map(tensor),
     output: signature.outputs.map(tensor),
     ...(batching.enabled ? { dynamic_batching: dynamicBatching(loaded) } : {}),
-    instance_group: [
-      { name, kind: loaded.executionProvider === 'cpu' ? 'KIND_CPU' : 'KIND_GPU', count: loaded.instances },
-    ],
+    instance_group: [{ name, kind: kinds[loaded.executionProvider] ?? 'KIND_GPU', count: loaded.instances }],
     default_model_filename: 'model.onnx',
     parameters: { intra_op_thread_count: { string_value: String(loaded.intraOpThreads) } },
     model_transaction_policy: { decoupled: false },
