@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import { oipNames } from '../../src/core/oip-names.ts';
 import { type Datatype, datatypes, elementBytes, viewBytes } from '../../src/core/tensor.ts';
-import { oipNames } from '../../src/protocols/oip/datatypes.ts';
 import { modelFolder, serve, type TestServer } from '../e2e/support/serve.ts';
 import { ask as askGrpc, type Client, connect } from './support/grpc-client.ts';
 import { ask, jsonOf } from './support/rest-client.ts';

@@ -2,9 +2,10 @@
  * Reads a ModelInferResponse as its bytes arrive: each raw output is copied once, from the socket's chunks into a buffer of its own,
  * which then is the tensor. Everything else in the message is small and collected. Made by grpc-transport.ts once per call.
  */
+
+import { datatypeOf } from '../../core/oip-names.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { FieldStream } from './field-stream.ts';
-import { datatypeOf } from './oip-datatypes.ts';
 import { arrangeOutputs, type NamedOutput } from './outputs.ts';
 import { ProtoReader } from './proto-reader.ts';
 import { tensorFromBytes } from './tensor-bytes.ts';

@@ -2,7 +2,7 @@
  * A ModelInferRequest as gRPC frames it, with raw contents. Large tensors are not copied: they go to the socket as chunks of their
  * own between the parts written here. Source: Open Inference Protocol, inference_grpc.md.
  */
-import { oipNames } from './oip-datatypes.ts';
+import { oipNames } from '../../core/oip-names.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import { bytesOf } from './tensor-bytes.ts';
 import type { InferJob } from './transport.ts';

@@ -2,8 +2,9 @@
  * Reads an infer answer over REST as its bytes arrive: the JSON head first, then each binary output straight into a buffer of its
  * own, which then is the tensor. Outputs in JSON are taken too, for servers without the extension. Made once per call.
  */
+
+import { datatypeOf } from '../../core/oip-names.ts';
 import { allocate, elementCount, type Tensor } from '../../core/tensor.ts';
-import { datatypeOf } from './oip-datatypes.ts';
 import { arrangeOutputs, type NamedOutput } from './outputs.ts';
 import { tensorFromBytes, unfilled } from './tensor-bytes.ts';
 import type { InferJob } from './transport.ts';

@@ -2,7 +2,7 @@
  * An infer request over REST with binary tensors: one JSON head, then the tensors as they are. Large ones are chunks of their own
  * and never copied. Source: Triton's extension binary_tensor_data.
  */
-import { oipNames } from './oip-datatypes.ts';
+import { oipNames } from '../../core/oip-names.ts';
 import { bytesOf } from './tensor-bytes.ts';
 import type { InferJob } from './transport.ts';
 

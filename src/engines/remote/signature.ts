@@ -1,7 +1,7 @@
 /** The signature of a remote model from its upstream's metadata. Called once per load, for both protocols. */
 import { HotpathError } from '../../core/errors.ts';
+import { datatypeOf } from '../../core/oip-names.ts';
 import type { Signature, TensorSpec } from '../../core/tensor.ts';
-import { datatypeOf } from './oip-datatypes.ts';
 import { brokenAnswer } from './upstream-failure.ts';
 
 export interface WrittenSpec {

@@ -127,8 +127,14 @@ export class UpstreamPool {
   ): Promise<UpstreamAddress> {
     for (;;) {
       await this.#line.wait(this.#budgetMs(limits), limits?.cancel);
-      const address = this.#take(tried, advice, limits, last);
-      if (address !== undefined) return address;
+      try {
+        const address = this.#take(tried, advice, limits, last);
+        if (address !== undefined) return address;
+      } catch (error) {
+        // It was this one's turn: who gives up must pass it on, or those behind wait for nothing.
+        this.#line.next();
+        throw error;
+      }
     }
   }
 

@@ -2,9 +2,10 @@
  * ModelInferResponse to bytes, by hand: names and shapes into one small buffer, large tensors as chunks of their own that are sent
  * from the engine's memory. Called once per answered prediction. Tensors go raw unless the client asked for typed contents.
  */
+
+import { oipNames } from '../../core/oip-names.ts';
 import type { Datatype, NamedTensor, TypedArray } from '../../core/tensor.ts';
 import { writeElements } from '../oip/bytes-elements.ts';
-import { oipNames } from '../oip/datatypes.ts';
 import type { OipParameters } from '../oip/request.ts';
 import { type Frame, prefixBytes } from './frame.ts';
 import { writeParameters } from './infer-parameters.ts';

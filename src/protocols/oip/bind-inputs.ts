@@ -3,6 +3,7 @@
  * Called by every wire of the protocol once the model is known. Knows no wire format; `OipContents` says how elements came.
  */
 import { type HotpathError, invalidInput } from '../../core/errors.ts';
+import { oipNames } from '../../core/oip-names.ts';
 import {
   elementCount,
   fitsPattern,
@@ -13,7 +14,6 @@ import {
 } from '../../core/tensor.ts';
 import type { ModelView } from '../../core/types.ts';
 import { listNames, quote } from '../codecs/value-text.ts';
-import { oipNames } from './datatypes.ts';
 import { expectedAt, inputField } from './field-errors.ts';
 import { readJsonContents } from './json-contents.ts';
 import { readRawContents } from './raw-contents.ts';

@@ -3,11 +3,11 @@
  * signature. Treated as one row; at most one dimension may be variable. A string model gets the whole body as its one element.
  */
 import { type HotpathError, invalidInput } from '../../core/errors.ts';
+import { oipNames } from '../../core/oip-names.ts';
 import { elementBytes, formatShape, type Tensor, type TensorSpec } from '../../core/tensor.ts';
 import type { ModelView } from '../../core/types.ts';
 import { solveShape } from '../codecs/row-plan.ts';
 import { readText } from './bytes-elements.ts';
-import { oipNames } from './datatypes.ts';
 import { expectedAt } from './field-errors.ts';
 import { readRawContents } from './raw-contents.ts';
 

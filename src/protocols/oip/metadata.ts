@@ -1,7 +1,8 @@
 /** Metadata of one model as the protocol has it, for REST and gRPC. Pure. */
+
+import { oipNames } from '../../core/oip-names.ts';
 import type { ModelStatus } from '../../core/registry/catalog.ts';
 import type { TensorSpec } from '../../core/tensor.ts';
-import { oipNames } from './datatypes.ts';
 import type { LoadedModelStatus } from './model-lookup.ts';
 
 export interface TensorMetadata {

@@ -2,10 +2,10 @@
  * Little-endian bytes of one input as tensor data: the binary extension of REST and gRPC's raw contents.
  */
 import { invalidInput } from '../../core/errors.ts';
+import { oipNames } from '../../core/oip-names.ts';
 import { type Datatype, elementBytes, formatShape, type TensorData, type TypedArray } from '../../core/tensor.ts';
 import { firstRefused, viewValues } from '../codecs/raw-values.ts';
 import { readElements } from './bytes-elements.ts';
-import { oipNames } from './datatypes.ts';
 import { expectedAt } from './field-errors.ts';
 
 /**

@@ -3,11 +3,11 @@
  * every value; all others are used as they are, without a copy. FP16 has no typed form.
  */
 import { invalidInput } from '../../core/errors.ts';
+import { oipNames } from '../../core/oip-names.ts';
 import { allocate, type Datatype, formatShape, type NumericArray, type TensorData } from '../../core/tensor.ts';
 import { wrongLeaf } from '../codecs/leaf-errors.ts';
 import { fillLeaves } from '../codecs/leaf-fill.ts';
 import { readText } from './bytes-elements.ts';
-import { oipNames } from './datatypes.ts';
 import { expectedAt } from './field-errors.ts';
 import { refuseOddValues } from './raw-contents.ts';
 

@@ -5,13 +5,14 @@
  * JSON convention for what JSON cannot write: NaN and infinities are the strings "NaN", "Infinity" and "-Infinity", which numpy and
  * our requests read (Triton writes the bare words, which are no JSON). 64-bit integers are numbers with all their digits.
  */
+
+import { oipNames } from '../../core/oip-names.ts';
 import type { NamedTensor } from '../../core/tensor.ts';
 import type { InferResponse, ModelView } from '../../core/types.ts';
 import { writeList } from '../codecs/write-json.ts';
 import type { AnswerPlan } from './answer-plan.ts';
 import { writeElements } from './bytes-elements.ts';
 import { classify } from './classify.ts';
-import { oipNames } from './datatypes.ts';
 
 export interface OipAnswer {
   /** Content-Type, and Inference-Header-Content-Length with binary data: name, value, name, value. */

@@ -1,5 +1,8 @@
-/** Datatype names of the Open Inference Protocol, for ours and back. */
-import type { Datatype } from '../../core/tensor.ts';
+/**
+ * What the Open Inference Protocol calls our datatypes, both ways: the one table for those who speak it to clients and those who
+ * speak it to upstreams. BF16 is missing: no engine tensor has it.
+ */
+import type { Datatype } from './tensor.ts';
 
 export const oipNames = {
   float32: 'FP32',
