@@ -2,6 +2,7 @@
  * Several HTTP processes as one server: an admin operation done in one is done in all, a scrape of one counts all.
  * Used by server.ts only, when there is a supervisor. A sibling that fails fails the operation with a sentence of its own.
  */
+import type { Override } from './adapters/filesystem/overlay-source.ts';
 import type { WorkerLink } from './cli/worker-link.ts';
 import { HotpathError } from './core/errors.ts';
 import type { ModelCatalog } from './core/registry/catalog.ts';
@@ -9,11 +10,15 @@ import { contentType } from './observability/exposition.ts';
 import type { LeveledLogger, LogLevel } from './observability/logging.ts';
 import { aggregate, type Metrics, type MetricsPage } from './observability/metrics.ts';
 import { addTritonCounters, type TritonCounters } from './observability/triton-statistics.ts';
+import type { LoadRequest } from './protocols/oip/repository.ts';
+import type { OverridableCatalog } from './server-overrides.ts';
 
 type Question =
   | { readonly type: 'load'; readonly model: string; readonly version: string | undefined }
   | { readonly type: 'unload'; readonly model: string; readonly version: string | undefined; readonly hold: boolean }
   | { readonly type: 'reload'; readonly model: string }
+  | { readonly type: 'load-override'; readonly model: string; readonly override: Override }
+  | { readonly type: 'overrides' }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'metrics' }
   | { readonly type: 'statistics' };
@@ -21,22 +26,30 @@ type Question =
 export interface Siblings {
   /** The catalog whose changes reach every process. */
   readonly catalog: ModelCatalog;
+  loadOverride(request: LoadRequest): Promise<void>;
+  /** Before the first load: takes over what load calls brought to the processes that serve already. */
+  adoptOverrides(): Promise<void>;
   setLogLevel(level: LogLevel): Promise<void>;
   exposition(): Promise<MetricsPage>;
   statistics(): Promise<readonly TritonCounters[]>;
 }
 
+interface Own {
+  readonly catalog: OverridableCatalog;
+  readonly overrides: () => ReadonlyMap<string, Override>;
+  readonly logger: LeveledLogger;
+  readonly metrics: Metrics;
+}
+
 const scrapeTimeoutMs = 2000;
 
-export function linkSiblings(
-  link: WorkerLink | undefined,
-  own: { readonly catalog: ModelCatalog; readonly logger: LeveledLogger; readonly metrics: Metrics },
-  operationTimeoutMs: number,
-): Siblings {
+export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTimeoutMs: number): Siblings {
   const { catalog, logger, metrics } = own;
   if (link === undefined) {
     return {
       catalog,
+      loadOverride: async (request) => void (await catalog.loadOverride(request)),
+      adoptOverrides: async () => {},
       setLogLevel: async (level) => logger.setLevel(level),
       exposition: () => metrics.exposition(),
       statistics: async () => metrics.tritonCounters(),
@@ -70,6 +83,16 @@ export function linkSiblings(
         return status;
       },
     },
+    async loadOverride(request) {
+      const override = await catalog.loadOverride(request);
+      // Not the bytes: a sibling copies the files from where they lie.
+      await everywhere({ type: 'load-override', model: request.model, override });
+    },
+    async adoptOverrides() {
+      const replies = await link.broadcast({ type: 'overrides' } satisfies Question, scrapeTimeoutMs);
+      const first = replies.find((reply) => reply.ok);
+      if (first?.ok) await catalog.begin(first.value as [string, Override][]);
+    },
     async setLogLevel(level) {
       logger.setLevel(level);
       await everywhere({ type: 'log-level', level });
@@ -91,10 +114,7 @@ export function linkSiblings(
   };
 }
 
-async function answer(
-  question: Question,
-  { catalog, logger, metrics }: { catalog: ModelCatalog; logger: LeveledLogger; metrics: Metrics },
-): Promise<unknown> {
+async function answer(question: Question, { catalog, overrides, logger, metrics }: Own): Promise<unknown> {
   switch (question.type) {
     case 'load':
       await catalog.load(question.model, question.version);
@@ -105,6 +125,11 @@ async function answer(
     case 'reload':
       await catalog.reload(question.model);
       return undefined;
+    case 'load-override':
+      await catalog.adopt(question.model, question.override);
+      return undefined;
+    case 'overrides':
+      return [...overrides()];
     case 'log-level':
       logger.setLevel(question.level);
       return undefined;

@@ -3,7 +3,7 @@
  * none, and the parsers cost them 6 MB and 30 ms of their start. Called by server.ts. What a config.pbtxt says without effect is
  * logged once, and again when it changes, because the source reads the file at every look.
  */
-import type { TritonReader } from './adapters/filesystem/triton-folder.ts';
+import type { TritonReader, TritonReading } from './adapters/filesystem/triton-folder.ts';
 import type { Logger } from './ports/logger.ts';
 import type { TritonModelConfig } from './ports/triton-config.ts';
 
@@ -26,21 +26,22 @@ export async function renderTriton(
 }
 
 async function createTritonReader(logger: Logger): Promise<TritonReader> {
-  const [{ parseLabels }, { readTritonConfig }] = await Promise.all([
+  const [{ parseLabels }, { readTritonConfig, readTritonJson }] = await Promise.all([
     import('./config/triton/label-file.ts'),
     import('./config/triton/to-model-config.ts'),
   ]);
   const reported = new Map<string, string>();
+  const report = (model: string, read: TritonReading): TritonReading => {
+    const notes = read.notes.join('\n');
+    if (reported.get(model) !== notes) {
+      reported.set(model, notes);
+      if (notes !== '') logger.info({ model, notes: read.notes }, 'config.pbtxt: not everything has an effect here');
+    }
+    return read;
+  };
   return {
-    readConfig(text, model) {
-      const read = readTritonConfig(text, model);
-      const notes = read.notes.join('\n');
-      if (reported.get(model) !== notes) {
-        reported.set(model, notes);
-        if (notes !== '') logger.info({ model, notes: read.notes }, 'config.pbtxt: not everything has an effect here');
-      }
-      return read;
-    },
+    readConfig: (text, model) => report(model, readTritonConfig(text, model)),
+    readJson: (json, model) => report(model, readTritonJson(json, model)),
     readLabels: parseLabels,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { FilesystemModelSource } from './adapters/filesystem/model-source.ts';
+import { OverlaySource } from './adapters/filesystem/overlay-source.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import type { RunningServer, ServerOptions } from './cli/server-contract.ts';
 import { parseModelConfig } from './config/model-config.ts';
@@ -16,7 +16,6 @@ import { createPipeline, createRunner, type Runner } from './core/runner.ts';
 import type { InferCall } from './core/types.ts';
 import { createFakeEngine } from './engines/fake/fake-engine.ts';
 import { createOnnxEngine } from './engines/onnx/onnx-engine.ts';
-import { createRemoteEngine } from './engines/remote/remote-engine.ts';
 import { interpretTabular } from './handlers/tabular.ts';
 import { createLogger, type LogLevel } from './observability/logging.ts';
 import { createMetrics } from './observability/metrics.ts';
@@ -24,12 +23,14 @@ import { createProfiler } from './observability/profiling.ts';
 import type { TritonCounters } from './observability/triton-statistics.ts';
 import type { Engine } from './ports/engine.ts';
 import { createAdminServer } from './protocols/admin/admin-server.ts';
+import type { LoadRequest } from './protocols/oip/repository.ts';
 import type { ModelStatisticsSource } from './protocols/oip/statistics.ts';
 import { createRestServer } from './protocols/rest/rest-server.ts';
 import { registryOptions } from './server-budget.ts';
 import { selectEngine } from './server-engines.ts';
 import { lazyGrpc } from './server-grpc.ts';
 import { describeHealth } from './server-health.ts';
+import { OverridableCatalog } from './server-overrides.ts';
 import { linkSiblings } from './server-siblings.ts';
 import { lazyTriton, renderTriton } from './server-triton.ts';
 
@@ -65,14 +66,9 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
           onRestart: (cause, model) => telemetry.forModel(model.name, model.version).workerRestarted(cause),
           onWorkerStart: hooks.onEngineThread,
         });
-  const remote = createRemoteEngine({ clock, random: Math.random, logger });
-  const engine = selectEngine(local, remote);
-  const source = new FilesystemModelSource({
-    root: resolve(config.models),
-    parseConfig: parseModelConfig,
-    triton: lazyTriton(logger),
-    clock,
-  });
+  const engine = selectEngine(local, { clock, random: Math.random, logger });
+  const triton = lazyTriton(logger);
+  const source = new OverlaySource({ root: resolve(config.models), parseConfig: parseModelConfig, triton, clock });
   const registry: ModelRegistry<Runner> = new ModelRegistry<Runner>(
     {
       source,
@@ -85,7 +81,9 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     },
     registryOptions(config),
   );
-  const siblings = linkSiblings(link, { catalog: registry, logger, metrics }, config.loadTimeoutMs);
+  const catalog = new OverridableCatalog({ registry, source, reader: triton, logger });
+  const own = { catalog, overrides: () => source.overrides(), logger, metrics };
+  const siblings = linkSiblings(link, own, config.loadTimeoutMs);
 
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   let answered = 0;
@@ -95,6 +93,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     logger,
     telemetry,
     catalog: siblings.catalog,
+    loadOverride: (request: LoadRequest) => siblings.loadOverride(request),
     warm: (model: string, version: string | undefined) => registry.warm(model, version),
     infer: (call: InferCall) => infer(deps, call),
     writtenConfig: (model: string, instances: number) => renderTriton(registry.definition(model)?.triton, instances),
@@ -126,6 +125,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
         logger,
         catalog: siblings.catalog,
         setLogLevel: (level) => siblings.setLogLevel(level),
+        pools: () => engine.poolStatus(),
         profileCpu: (seconds) => profiler.profileCpu(seconds),
         profileHeap: (seconds) => profiler.profileHeap(seconds),
       })
@@ -144,6 +144,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     await Promise.all([rest.destroy(), grpc?.destroy(), admin?.destroy()]);
     await registry.close();
     await engine.close();
+    await source.close();
     metrics.close();
     logger.flush();
   };
@@ -160,6 +161,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   };
 
   try {
+    if (config.modelControl === 'explicit') await siblings.adoptOverrides();
     // Models load while the listeners come up.
     const loaded = Promise.all([registry.start(), registry.warm()]);
     const [listening, grpcListening, adminListening] = await Promise.all([

@@ -35,17 +35,21 @@ export function isVersion(name: string): boolean {
   return /^[1-9][0-9]{0,14}$/.test(name);
 }
 
-/** @returns undefined when there is no such folder. */
+/**
+ * @param given Triton's configuration as JSON, in force instead of the files of the folder
+ * @returns undefined when there is no such folder.
+ */
 export async function readModelFolder(
   root: string,
   name: string,
   parsers: ConfigParsers,
+  given?: object,
 ): Promise<ModelEntry | undefined> {
   const folder = await inspectPath(root, join(root, name));
   if (folder.kind === 'refused') return broken(name, `The model folder ${folder.reason}.`);
   if (folder.kind !== 'folder') return undefined;
   const names = await namesIn(folder.path);
-  const read = await readParts(root, folder.path, name, names, parsers);
+  const read = await readParts(root, folder.path, name, names, parsers, given);
   if (read.config.pipeline !== undefined) return { name, versions: versionsWithoutFile(folder.path, names), ...read };
   if (read.config.engine === 'remote') {
     return { name, versions: await remoteVersions(root, folder.path, names), ...read };
@@ -69,15 +73,16 @@ async function readParts(
   name: string,
   names: readonly string[],
   { parseConfig, triton }: ConfigParsers,
+  given: object | undefined,
 ): Promise<Parts> {
-  const native = names.includes('model.json');
-  const foreign = triton !== undefined && names.includes(tritonConfigName);
+  const native = given === undefined && names.includes('model.json');
+  const foreign = triton !== undefined && (given !== undefined || names.includes(tritonConfigName));
   if (native && foreign) {
     return { config: {}, configError: 'The folder holds both model.json and config.pbtxt; keep one of them.' };
   }
   try {
     if (native) return { config: parseConfig(await readJson(root, folder)) };
-    return foreign ? await readTritonParts(root, folder, name, await triton()) : { config: {} };
+    return foreign ? await readTritonParts(root, folder, name, await triton(), given) : { config: {} };
   } catch (error) {
     const file = native ? 'model.json' : tritonConfigName;
     return { config: {}, configError: error instanceof HotpathError ? error.message : `${file} could not be read.` };

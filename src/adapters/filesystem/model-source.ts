@@ -45,10 +45,11 @@ export class FilesystemModelSource implements ModelSource {
     return entries.filter((entry) => entry !== undefined && isModel(entry)) as ModelEntry[];
   }
 
-  async find(name: string): Promise<ModelEntry | undefined> {
+  /** @param config Triton's configuration as JSON, in force instead of the files of the folder */
+  async find(name: string, config?: object): Promise<ModelEntry | undefined> {
     if (!isModelName(name)) return undefined;
     const root = await this.#realRoot();
-    return root === undefined ? undefined : readModelFolder(root, name, this.#options);
+    return root === undefined ? undefined : readModelFolder(root, name, this.#options, config);
   }
 
   digest(file: ModelFile): Promise<string> {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { parseModelConfig } from '../../config/model-config.ts';
 import { parseLabels } from '../../config/triton/label-file.ts';
-import { readTritonConfig } from '../../config/triton/to-model-config.ts';
+import { readTritonConfig, readTritonJson } from '../../config/triton/to-model-config.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { lookAt } from './fingerprint.ts';
 import { FilesystemModelSource } from './model-source.ts';
@@ -20,7 +20,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
   root = await mkdtemp(join(folder, 'root-'));
-  const triton = { readConfig: readTritonConfig, readLabels: parseLabels };
+  const triton = { readConfig: readTritonConfig, readJson: readTritonJson, readLabels: parseLabels };
   source = new FilesystemModelSource({
     root,
     parseConfig: parseModelConfig,

@@ -6,10 +6,12 @@ import type { ModelConfig, ModelEntry } from '../../ports/model-source.ts';
 import type { TritonModelConfig } from '../../ports/triton-config.ts';
 import { readConfigFile } from './config-file.ts';
 
-/** `readTritonConfig` and `parseLabels` of config/triton, put together by the composition root. */
+/** `readTritonConfig`, `readTritonJson` and `parseLabels` of config/triton, put together by the composition root. */
 export interface TritonReader {
   /** @throws HotpathError with a sentence about the file. */
   readConfig(text: string, folderName: string): TritonReading;
+  /** The same configuration as JSON, from a load call. @throws HotpathError with a sentence about the field. */
+  readJson(json: object, folderName: string): TritonReading;
   /** @throws HotpathError with a sentence about the file. */
   readLabels(text: string, fileName: string): readonly string[];
 }
@@ -27,15 +29,24 @@ export type TritonParts = Pick<ModelEntry, 'config' | 'triton' | 'notes' | 'outp
 const maxConfigBytes = 2 ** 20;
 const maxLabelBytes = 8 * 2 ** 20;
 
-/** @throws HotpathError when a file cannot be read or is wrong. */
+/**
+ * @param given JSON in force instead of the file
+ * @throws HotpathError when a file cannot be read or is wrong.
+ */
 export async function readTritonParts(
   root: string,
   folder: string,
   name: string,
   reader: TritonReader,
+  given?: object,
 ): Promise<TritonParts> {
-  const text = await readConfigFile(root, folder, tritonConfigName, maxConfigBytes);
-  const { config: triton, model, notes } = reader.readConfig(text, name);
+  const {
+    config: triton,
+    model,
+    notes,
+  } = given === undefined
+    ? reader.readConfig(await readConfigFile(root, folder, tritonConfigName, maxConfigBytes), name)
+    : reader.readJson(given, name);
   const labelled: [output: string, labels: readonly string[]][] = [];
   for (const output of triton.outputs) {
     if (output.labelFile === undefined) continue;

@@ -4,6 +4,7 @@
  */
 import { didYouMean } from '../suggest.ts';
 import { decodeLeaf } from './decode-leaf.ts';
+import { misplacedBeside, unknownField } from './field-problems.ts';
 import { type DecodedMessage, type Field, type FieldType, type MessageType, message, one } from './schema-types.ts';
 import { excerpt, TextFormatError } from './text-error.ts';
 import type { TextDocument, TextField, TextMessage, TextValue } from './text-format.ts';
@@ -78,23 +79,11 @@ class Decoder {
     const rivals = type.oneofs.find((names) => names.includes(name)) ?? [];
     const rival = rivals.find((other) => found.has(other));
     if (rival === undefined) return;
-    throw this.#fail(
-      offset,
-      `${path} cannot stand beside ${rival}; only one of ${rivals.join(', ')} may be given.`,
-      path,
-    );
+    throw this.#fail(offset, misplacedBeside(path, rival, rivals), path);
   }
 
   #unknown({ name, offset }: TextField, type: MessageType, path: string): TextFormatError {
-    const known = Object.keys(type.fields);
-    const place = path === '' ? '' : ` in ${path}`;
-    const hint = didYouMean(name.slice(0, 64), known, (nearest) => `"${nearest}"`);
-    const rest = hint !== '' || known.length === 0 || known.length > 12 ? hint : ` Known are ${known.join(', ')}.`;
-    return this.#fail(
-      offset,
-      `there is no field ${excerpt(name)}${place}.${rest}`,
-      path === '' ? name : `${path}.${name}`,
-    );
+    return this.#fail(offset, unknownField(name, type, path), path === '' ? name : `${path}.${name}`);
   }
 
   #fail(offset: number, reason: string, field: string): TextFormatError {

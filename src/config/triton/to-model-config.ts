@@ -1,11 +1,12 @@
 /**
- * Reads a Triton `config.pbtxt`: what it means for the server (ModelConfig), what it declares beyond that (TritonModelConfig),
- * and what has no meaning here, in sentences. Called by the model source through the composition root. It reads no files.
+ * Reads a Triton `config.pbtxt` or its JSON form: what it means for the server (ModelConfig), what it declares beyond that
+ * (TritonModelConfig), and what has no meaning here, in sentences. Called by the model source through the composition root. It reads no files.
  */
-import { HotpathError } from '../../core/errors.ts';
+import { HotpathError, invalidInput } from '../../core/errors.ts';
 import type { ModelConfig, PipelineConfig } from '../../ports/model-source.ts';
 import type { TritonModelConfig } from '../../ports/triton-config.ts';
 import { wrongField } from './config-problem.ts';
+import { decodeJson, JsonFormError } from './decode-json.ts';
 import { decodeDocument } from './decode-message.ts';
 import { mapExecution } from './map-execution.ts';
 import { mapScheduling, mapVersions } from './map-scheduling.ts';
@@ -29,7 +30,29 @@ export interface ReadTritonConfig {
  *   UNSUPPORTED for a platform or backend other than ONNX Runtime.
  */
 export function readTritonConfig(text: string, folderName: string): ReadTritonConfig {
-  const written = decode(text);
+  return read(decode(text), folderName);
+}
+
+/**
+ * The same configuration in protobuf's JSON form, as a load call brings it.
+ * @throws INVALID_INPUT, UNSUPPORTED as above; messages begin with the name of the call's parameter.
+ */
+export function readTritonJson(json: unknown, folderName: string): ReadTritonConfig {
+  try {
+    return read(decodeJson(json, modelConfigSchema), folderName);
+  } catch (error) {
+    if (error instanceof JsonFormError) {
+      throw invalidInput(`${parameter}.${error.field}`, `${parameter}: ${error.message}`);
+    }
+    if (!(error instanceof HotpathError)) throw error;
+    throw new HotpathError(error.code, error.message.replace(/^config\.pbtxt/, parameter), error.details);
+  }
+}
+
+/** Where the JSON form comes from. */
+const parameter = 'parameters.config';
+
+function read(written: WrittenConfig, folderName: string): ReadTritonConfig {
   const { name = '' } = written;
   if (name !== '' && name !== folderName) {
     throw wrongField(

@@ -21,7 +21,7 @@ export interface OipDeps extends ModelLookup {
   /** Whether clients of this port may load, unload and change settings. */
   readonly control: ControlMode;
   /** Carries out loads that bring a config or files. Absent: they are refused as UNSUPPORTED. */
-  readonly loadOverride?: (request: LoadRequest) => Promise<void>;
+  readonly loadOverride?: ((request: LoadRequest) => Promise<void>) | undefined;
   readonly logLevel: () => LogLevel;
   /** In this process and its siblings. */
   readonly setLogLevel: (level: LogLevel) => Promise<void>;

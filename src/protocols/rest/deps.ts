@@ -9,6 +9,7 @@ import type { Logger } from '../../ports/logger.ts';
 import type { PerformanceView } from '../../ports/performance.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { LogLevel } from '../oip/log-settings.ts';
+import type { LoadRequest } from '../oip/repository.ts';
 import type { ModelStatisticsSource } from '../oip/statistics.ts';
 
 export interface HealthView {
@@ -29,6 +30,8 @@ export interface RestDeps {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly catalog: ModelCatalog;
+  /** Carries out loads of the Open Inference Protocol that bring a config or files. Absent: they are refused. */
+  readonly loadOverride?: ((request: LoadRequest) => Promise<void>) | undefined;
   /** Loads the version unless it is loaded, as its first request would. Never throws: the status tells. */
   readonly warm: (model: string, version: string | undefined) => Promise<void>;
   /** Must call `decode` at most once and settle for every call. */

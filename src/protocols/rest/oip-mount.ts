@@ -17,6 +17,7 @@ export function addOip(app: FastifyInstance, context: RestContext): void {
   });
   addOipRoutes(app, {
     catalog: deps.catalog,
+    loadOverride: deps.loadOverride,
     warm: deps.warm,
     writtenConfig: deps.writtenConfig,
     extensions: deps.extensions,
