@@ -10,6 +10,7 @@ import type { ScenarioName } from './options.ts';
 import { parseOptions } from './options.ts';
 import { printScenario, writeReport } from './report.ts';
 import type { ScenarioResult } from './result.ts';
+import { runGrpc } from './scenarios/grpc.ts';
 import { runIris } from './scenarios/iris.ts';
 import { runMlp } from './scenarios/mlp.ts';
 import { runOverload } from './scenarios/overload.ts';
@@ -26,6 +27,7 @@ const scenarios: Record<ScenarioName, (context: BenchContext) => Promise<Scenari
   overload: runOverload,
   startup: runStartup,
   protocols: runProtocols,
+  grpc: runGrpc,
 };
 
 const options = parseOptions(process.argv.slice(2));

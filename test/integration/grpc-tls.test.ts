@@ -51,6 +51,21 @@ describe('gRPC over TLS', { skip: withoutOpenssl() }, () => {
     await server.server.close();
   });
 
+  it('answers many calls at once, each with its own rows', async () => {
+    await using server = await startGrpc({ config: { tlsCert: path('server.pem'), tlsKey: path('server.key') } });
+    const client = connect(`localhost:${server.port}`, undefined, credentials.createSsl(pem('server.pem')));
+    for (let round = 0; round < 5; round++) {
+      const calls = Array.from({ length: 200 }, async (_, index) => {
+        const width = index % 50 === 0 ? 20_000 : (index % 7) + 1;
+        const row = new Array<number>(width).fill(index);
+        const answer = await ask(client, 'ModelInfer', rawRequest([row]));
+        assert.deepEqual(floats(answer.raw_output_contents[1]), [index * width]);
+      });
+      await Promise.all(calls);
+    }
+    client.close();
+  });
+
   it('asks for client certificates when it has an authority for them', async () => {
     const config = { tlsCert: path('server.pem'), tlsKey: path('server.key'), tlsClientCa: path('client.pem') };
     await using server = await startGrpc({ config });

@@ -44,7 +44,7 @@ export class ServerCall implements StreamReceiver {
     this.#stream = stream;
     const { config, clock } = context.deps;
     this.startMs = clock.now();
-    this.#frames = new FrameReader(config.grpcMaxMessageBytes, context.receiveBudget, this.#take);
+    this.#frames = new FrameReader(config.grpcMaxMessageBytes, context.receiveBudget, context.messagePool, this.#take);
     try {
       this.timeoutMs = parseTimeout(stream.header('grpc-timeout'));
       this.#encoding = parseEncoding(stream.header('grpc-encoding'));
@@ -117,12 +117,13 @@ export class ServerCall implements StreamReceiver {
     this.#stream.resume();
   }
 
-  onData(chunk: Buffer): void {
-    if (this.#over) return;
+  onData(chunk: Buffer): boolean {
+    if (this.#over) return false;
     try {
-      this.#frames.push(chunk);
+      return this.#frames.push(chunk);
     } catch (error) {
       this.abort(error);
+      return true;
     }
   }
 

@@ -6,6 +6,7 @@ import type { ModelTelemetry } from '../../ports/telemetry.ts';
 import { isFailure } from '../http-errors.ts';
 import type { DecodeLimits } from './compression.ts';
 import type { GrpcDeps } from './deps.ts';
+import { MessagePool } from './message-pool.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 import { ReceiveWatch } from './receive-watch.ts';
 
@@ -14,6 +15,7 @@ export class GrpcContext {
   readonly inFlight: InFlightLimiter;
   readonly receiving: ReceiveWatch;
   readonly receiveBudget: ReceiveBudget;
+  readonly messagePool = new MessagePool();
   readonly decodeLimits: DecodeLimits;
   /** The server stops: predictions are refused, open-ended streams end. */
   closing = false;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { FrameReader } from './frame-reader.ts';
+import { MessagePool } from './message-pool.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 
 function framed(message: Uint8Array, flag: number): Buffer {
@@ -15,7 +16,7 @@ function framed(message: Uint8Array, flag: number): Buffer {
 function readAll(bytes: Buffer, cuts: readonly number[], maxBytes = 4 * 1024 * 1024) {
   const messages: { bytes: Buffer; compressed: boolean }[] = [];
   const budget = new ReceiveBudget(8 * 1024 * 1024);
-  const reader = new FrameReader(maxBytes, budget, (message, compressed) =>
+  const reader = new FrameReader(maxBytes, budget, new MessagePool(), (message, compressed) =>
     messages.push({ bytes: message, compressed }),
   );
   let start = 0;
@@ -40,6 +41,18 @@ describe('FrameReader', () => {
         assert.equal(reader.isBetweenMessages, true);
       }),
     );
+  });
+
+  it('says whether a message is a part of what it was given', () => {
+    const read = (...pieces: Buffer[]) => {
+      const reader = new FrameReader(100_000, new ReceiveBudget(0), new MessagePool(), () => {});
+      return pieces.map((piece) => reader.push(piece));
+    };
+    const bytes = framed(Buffer.alloc(100), 0);
+    assert.deepEqual(read(bytes), [true]);
+    assert.deepEqual(read(bytes.subarray(0, 50), bytes.subarray(50)), [false, false]);
+    assert.deepEqual(read(bytes.subarray(0, 5), bytes.subarray(5)), [false, true]);
+    assert.deepEqual(read(Buffer.concat([bytes, bytes.subarray(0, 20)]), bytes.subarray(20)), [true, false]);
   });
 
   it('does not copy a message that arrives in one piece', () => {
@@ -73,7 +86,7 @@ describe('FrameReader', () => {
     const mib = 1024 * 1024;
     const budget = new ReceiveBudget(5 * mib);
     const start = () => {
-      const reader = new FrameReader(8 * mib, budget, () => {});
+      const reader = new FrameReader(8 * mib, budget, new MessagePool(), () => {});
       reader.push(framed(Buffer.alloc(3 * mib), 0).subarray(0, mib));
       return reader;
     };

@@ -4,6 +4,7 @@
  */
 import { HotpathError } from '../../core/errors.ts';
 import { prefixBytes } from './frame.ts';
+import type { MessagePool } from './message-pool.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 
 /** A client that announces a large message gets no more memory than this before it has sent so much. */
@@ -14,6 +15,7 @@ export type OnMessage = (message: Buffer, compressed: boolean) => void;
 export class FrameReader {
   readonly #maxBytes: number;
   readonly #budget: ReceiveBudget;
+  readonly #pool: MessagePool;
   readonly #onMessage: OnMessage;
   readonly #prefix = Buffer.allocUnsafe(prefixBytes);
   #prefixed = 0;
@@ -22,12 +24,16 @@ export class FrameReader {
   #received = 0;
   #body: Buffer | undefined;
 
+  /** A message of the chunk being read is a view of it. */
+  #isKept = false;
+
   /** Taken from the budget for the message under way. */
   #taken = 0;
 
-  constructor(maxBytes: number, budget: ReceiveBudget, onMessage: OnMessage) {
+  constructor(maxBytes: number, budget: ReceiveBudget, pool: MessagePool, onMessage: OnMessage) {
     this.#maxBytes = maxBytes;
     this.#budget = budget;
+    this.#pool = pool;
     this.#onMessage = onMessage;
   }
 
@@ -43,13 +49,15 @@ export class FrameReader {
     this.#body = undefined;
   }
 
-  /** @throws PAYLOAD_TOO_LARGE, INVALID_INPUT, OVERLOADED; nothing may be pushed after that. */
-  push(chunk: Buffer): void {
+  /** True when a message was handed on that is a part of the chunk. @throws PAYLOAD_TOO_LARGE, INVALID_INPUT, OVERLOADED; nothing may be pushed after that. */
+  push(chunk: Buffer): boolean {
     let at = 0;
+    this.#isKept = false;
     while (at < chunk.length) {
       if (this.#length < 0) at = this.#readPrefix(chunk, at);
       if (this.#length >= 0) at = this.#readBody(chunk, at);
     }
+    return this.#isKept;
   }
 
   #readPrefix(chunk: Buffer, at: number): number {
@@ -73,8 +81,10 @@ export class FrameReader {
     const missing = this.#length - this.#received;
     const count = Math.min(missing, chunk.length - at);
     const end = at + count;
-    if (this.#received === 0 && count === missing) this.#finish(chunk.subarray(at, end));
-    else {
+    if (this.#received === 0 && count === missing) {
+      this.#isKept = true;
+      this.#finish(chunk.subarray(at, end));
+    } else {
       const body = this.#roomFor(count);
       chunk.copy(body, this.#received, at, end);
       this.#received += count;
@@ -84,16 +94,20 @@ export class FrameReader {
   }
 
   #roomFor(count: number): Buffer {
-    let body = this.#body ?? Buffer.allocUnsafeSlow(Math.min(this.#length, maxUnprovenBytes));
+    let body = this.#body ?? this.#begin();
     if (this.#received + count > body.length) {
       this.#budget.take(this.#length);
       this.#taken = this.#length;
-      const whole = Buffer.allocUnsafeSlow(this.#length);
+      const whole = this.#pool.take(this.#length);
       body.copy(whole, 0, 0, this.#received);
       body = whole;
     }
     this.#body = body;
     return body;
+  }
+
+  #begin(): Buffer {
+    return this.#length <= maxUnprovenBytes ? this.#pool.take(this.#length) : Buffer.allocUnsafeSlow(maxUnprovenBytes);
   }
 
   #finish(message: Buffer): void {

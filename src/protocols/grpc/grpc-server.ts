@@ -6,7 +6,7 @@ import { HotpathError } from '../../core/errors.ts';
 import { type MessageSink, type Method, refuse, ServerCall } from './call.ts';
 import { GrpcContext } from './context.ts';
 import type { GrpcDeps } from './deps.ts';
-import { createHttp2Transport } from './http2/http2-transport.ts';
+import { createH2Transport } from './h2/h2-transport.ts';
 import { healthMethods } from './methods/health-methods.ts';
 import { modelInfer } from './methods/model-infer.ts';
 import { modelMethods } from './methods/model-methods.ts';
@@ -35,7 +35,7 @@ const services = {
 export function createGrpcServer(deps: GrpcDeps): GrpcServer {
   const context = new GrpcContext(deps);
   const methods = routes(context);
-  const transport = createHttp2Transport(
+  const transport = createH2Transport(
     deps,
     (stream) => new ServerCall(context, stream, methods.get(stream.path) ?? unknownMethod),
   );

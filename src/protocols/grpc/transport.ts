@@ -1,6 +1,6 @@
 /**
- * What gRPC needs from HTTP/2, and nothing more: streams with headers, bytes in, bytes and trailers out. Types only. Implemented on
- * node:http2 in http2/; a leaner HTTP/2 of our own can take its place. Knows nothing of messages, statuses or models.
+ * What gRPC needs from HTTP/2, and nothing more: streams with headers, bytes in, bytes and trailers out. Types only. Implemented in
+ * h2/. Knows nothing of messages, statuses or models.
  */
 import type { Trailers } from './status.ts';
 
@@ -24,8 +24,8 @@ export interface TransportStream {
 
 /** What a stream tells. After `onGone` nothing else is called. */
 export interface StreamReceiver {
-  /** The bytes are the receiver's to keep. */
-  onData(chunk: Buffer): void;
+  /** True: the receiver keeps the bytes, or a part of them. False: it has copied what it needs, and their memory may be used again. */
+  onData(chunk: Buffer): boolean;
   /** The client has sent all it will. */
   onEnd(): void;
   /** The stream was reset or its connection lost before `end` was called. */

@@ -78,9 +78,16 @@ export class InferRun implements InferCall {
       this.fail(error);
       return;
     }
-    this.#context.deps.infer(this).then(
-      (response) => this.#answer(response),
-      (error: unknown) => this.fail(error),
+    const { deps, messagePool } = this.#context;
+    deps.infer(this).then(
+      (response) => {
+        this.#answer(response);
+        messagePool.give(message);
+      },
+      (error: unknown) => {
+        this.fail(error);
+        messagePool.give(message);
+      },
     );
   }
 
