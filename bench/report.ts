@@ -1,6 +1,6 @@
 /** Writes what a run found: tables on the terminal, docs/benchmarks.md for people, bench/results.json for programs. */
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from './environment.ts';
 import type { BenchOptions } from './options.ts';
@@ -22,10 +22,37 @@ export async function writeReport(
   const markdown = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
   const json = fileURLToPath(new URL('./results.json', import.meta.url));
   await mkdir(new URL('../docs/', import.meta.url), { recursive: true });
-  await writeFile(markdown, toMarkdown(environment, options, results));
-  const content = { date: options.date, environment, results };
+  const all = await withEarlier(json, environment, options, results);
+  await writeFile(markdown, toMarkdown(environment, options, all));
+  const content = { date: options.date, environment, results: all };
   await writeFile(json, `${JSON.stringify(content, roundNumbers, 1)}\n`);
   return [markdown, json];
+}
+
+/**
+ * With the scenarios that were not run now, as the last run on this machine with these versions found them: what a scenario
+ * compares was measured in one run all the same.
+ */
+async function withEarlier(
+  file: string,
+  environment: Environment,
+  { date }: BenchOptions,
+  results: readonly ScenarioResult[],
+): Promise<readonly ScenarioResult[]> {
+  const earlier = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as { date: string; environment: unknown; results: ScenarioResult[] },
+    () => undefined,
+  );
+  if (earlier?.date !== date || JSON.stringify(earlier.environment) !== JSON.stringify(environment)) return results;
+  const now = new Map(results.map((result) => [result.name, result]));
+  const kept = earlier.results.map((result) => now.get(result.name) ?? revived(result));
+  return [...kept, ...results.filter(({ name }) => !earlier.results.some((one) => one.name === name))];
+}
+
+/** A figure that was not measured is null in the file. */
+function revived(result: ScenarioResult): ScenarioResult {
+  const targets = result.targets.map((target) => ({ ...target, measured: target.measured ?? Number.NaN }));
+  return { ...result, targets };
 }
 
 /** Histogram buckets stay out of the file; NaN has no JSON. */
@@ -41,7 +68,7 @@ function toMarkdown(environment: Environment, options: BenchOptions, results: re
     '<!-- Written by `npm run bench`. Do not edit. -->',
     `Measured on ${options.date} with \`npm run bench\`. Absolute numbers belong to this machine; the ratios are what travels, because all servers took turns in the same run.`,
     markdownTable(environmentTable(environment)),
-    `Method: all servers of a scenario run at once and take turns in rotating order, ${options.rounds} rounds of ${options.roundSeconds} s (large model: 4 s) after a warm-up of ${warmUpSeconds} s under load; tables show medians, ratios are medians of the ratios within each round. State pinning: none; client and server share the cores; a round or overload step during which other work used more than 0.3 cores is repeated, at most twice, and the least disturbed one counts; start-up and lonely requests are not repeated. Before every round answers at the same concurrency (640, or 24 of the large model) are compared with the right answer of their own row, computed by a bare session.${options.quick ? ' **This was a quick run: a smoke test, not a result.**' : ''}`,
+    `Method: all servers of a scenario run at once and take turns in rotating order (scenarios may come from several runs of the day), ${options.rounds} rounds of ${options.roundSeconds} s (large model: 4 s) after a warm-up of ${warmUpSeconds} s under load; tables show medians, ratios are medians of the ratios within each round. State pinning: none; client and server share the cores; a round or overload step during which other work used more than 0.3 cores is repeated, at most twice, and the least disturbed one counts; start-up and lonely requests are not repeated. Before every round answers at the same concurrency (640, or 24 of the large model) are compared with the right answer of their own row, computed by a bare session.${options.quick ? ' **This was a quick run: a smoke test, not a result.**' : ''}`,
     '## Targets',
     markdownTable(
       targetTable(

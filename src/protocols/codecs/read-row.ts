@@ -9,6 +9,7 @@ import { pluralOf, wrongLeaf } from './leaf-errors.ts';
 import { fillLeaves } from './leaf-fill.ts';
 import { NestedTarget, shapeOf } from './nested-fill.ts';
 import { fillNumbers, type NumberRow } from './number-row.ts';
+import { takeFloats } from './row-memory.ts';
 import { planRow, type RowPlan, solveShape } from './row-plan.ts';
 import { describeValue, listNames, quote } from './value-text.ts';
 
@@ -33,7 +34,7 @@ export function readNumberRow(row: NumberRow, model: ModelView): Tensor | undefi
   const plan = inputs.length === 1 ? planRow(inputs[0]!, model.batchable) : undefined;
   const datatype = plan?.spec.datatype;
   if (plan === undefined || plan.rowCount < 1 || (datatype !== 'float32' && datatype !== 'float64')) return undefined;
-  const data = datatype === 'float32' ? new Float32Array(plan.rowCount) : new Float64Array(plan.rowCount);
+  const data = takeFloats(datatype, plan.rowCount);
   return fillNumbers(row, data) ? { datatype, shape: plan.oneRow, data } : undefined;
 }
 

@@ -4,9 +4,9 @@ import { toHotpathError } from '../../core/errors.ts';
 import type { ModelView } from '../../core/types.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
 import { isFailure } from '../http-errors.ts';
+import { MessagePool } from '../message-pool.ts';
 import type { DecodeLimits } from './compression.ts';
 import type { GrpcDeps } from './deps.ts';
-import { MessagePool } from './message-pool.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 import { ReceiveWatch } from './receive-watch.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { MessagePool } from '../message-pool.ts';
 import { FrameReader } from './frame-reader.ts';
-import { MessagePool } from './message-pool.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 
 function framed(message: Uint8Array, flag: number): Buffer {

@@ -3,8 +3,8 @@
  * on as a view of what the socket delivered; a large one is copied once, into memory of its own.
  */
 import { HotpathError } from '../../core/errors.ts';
+import type { MessagePool } from '../message-pool.ts';
 import { prefixBytes } from './frame.ts';
-import type { MessagePool } from './message-pool.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 
 /** A client that announces a large message gets no more memory than this before it has sent so much. */

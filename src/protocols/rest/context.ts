@@ -3,8 +3,8 @@
 import { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import type { ModelView } from '../../core/types.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
+import { MessagePool } from '../message-pool.ts';
 import type { BodyFormat } from './body-format.ts';
-import { BodyPool } from './body-pool.ts';
 import type { RestDeps } from './deps.ts';
 import type { SendContext } from './send.ts';
 import type { BodyLimits } from './wire.ts';
@@ -14,7 +14,7 @@ export class RestContext implements SendContext {
   readonly inFlight: InFlightLimiter;
   readonly compressMinBytes: number;
   readonly requestTimeoutMs: number;
-  readonly bodyPool = new BodyPool();
+  readonly bodyPool = new MessagePool();
   readonly #jsonLimits: BodyLimits;
   readonly #binaryLimits: BodyLimits;
   /** Answers tell clients to close their connections; requests are still served. */

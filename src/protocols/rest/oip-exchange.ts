@@ -26,11 +26,9 @@ export class OipExchange extends Exchange<OipCall> {
     this.target = target;
   }
 
-  /** The JSON part has a limit of its own, kept by splitBody. The first tensor behind it shall lie where it needs no copy. */
+  /** The JSON part has a limit of its own, kept by splitBody. */
   protected bodyLimits(): BodyLimits {
-    const limits = this.context.limitsOf('raw');
-    const jsonBytes = Number(this.wire.headers[headerLength]) % 8;
-    return jsonBytes > 0 ? { ...limits, offset: 8 - jsonBytes } : limits;
+    return this.context.limitsOf('raw');
   }
 
   protected parse(body: Buffer, beganMs: number): void {

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HotpathError, toHotpathError } from '../../core/errors.ts';
-import type { BodyPool } from './body-pool.ts';
+import type { MessagePool } from '../message-pool.ts';
 import { decoderFor, refuseBomb } from './decompress.ts';
 import type { BodyLimits, BodyReceiver } from './wire.ts';
 
@@ -42,18 +42,16 @@ export function readBody(
 export class PlainBody {
   readonly #declared: number;
   readonly #maxBytes: number;
-  readonly #pool: BodyPool;
-  readonly #offset: number;
+  readonly #pool: MessagePool;
   #receiver: BodyReceiver | undefined;
   #whole: Buffer | undefined;
   #chunks: Buffer[] | undefined;
   #length = 0;
 
-  constructor(declared: number, { maxBytes, pool, offset = 0 }: BodyLimits, receiver: BodyReceiver) {
+  constructor(declared: number, { maxBytes, pool }: BodyLimits, receiver: BodyReceiver) {
     this.#declared = declared;
     this.#maxBytes = maxBytes;
     this.#pool = pool;
-    this.#offset = offset;
     this.#receiver = receiver;
   }
 
@@ -67,7 +65,7 @@ export class PlainBody {
     }
     if (this.#declared > 0 && this.#length <= this.#declared) {
       // Not zeroed: a body shorter than declared never ends well, so every byte is overwritten.
-      this.#whole ??= this.#pool.take(this.#declared, this.#offset);
+      this.#whole ??= this.#pool.take(this.#declared);
       chunk.copy(this.#whole, start);
       return false;
     }

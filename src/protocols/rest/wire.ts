@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { HotpathError } from '../../core/errors.ts';
-import type { BodyPool } from './body-pool.ts';
+import type { MessagePool } from '../message-pool.ts';
 
 /** Name, value, name, value: the form node writes without an intermediate object. */
 export type HeaderList = string[];
@@ -13,9 +13,8 @@ export type HeaderList = string[];
 export interface BodyLimits {
   readonly maxBytes: number;
   readonly maxRatio: number;
-  readonly pool: BodyPool;
-  /** Where a body of several chunks begins in its buffer. @default 0 */
-  readonly offset?: number;
+  /** Memory for bodies of several chunks. */
+  readonly pool: MessagePool;
 }
 
 /** Who waits for the body. Exactly one of the two is called, once; neither when the client leaves before the end. */

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../../ports/clock.ts';
+import { releaseChunk } from '../../release-chunk.ts';
 import type { AcceptStream } from '../transport.ts';
 import { FrameHandler } from './frame-handler.ts';
 import { FrameParser } from './frame-parser.ts';
@@ -24,9 +25,6 @@ export interface ConnectionOptions {
   /** A failure of ours, or a client's mistake. */
   readonly onError: (error: unknown) => void;
 }
-
-/** Smaller chunks are cheap to collect. */
-const minReleasedBytes = 16 * 1024;
 
 export class H2Connection implements StreamHost {
   readonly peer: string;
@@ -248,15 +246,6 @@ export class H2Connection implements StreamHost {
     this.#isEnded = true;
     this.#dropAll();
   };
-}
-
-/**
- * Frees the memory of a chunk whose bytes were copied, instead of leaving it to the garbage collector: ten chunks of 64 KiB for each
- * image drive it into full collections.
- */
-function releaseChunk({ buffer, byteLength }: Buffer): void {
-  const isWhole = buffer.byteLength === byteLength && byteLength >= minReleasedBytes;
-  if (isWhole && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** `close` follows, and tells all that matters. */

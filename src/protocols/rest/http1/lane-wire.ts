@@ -1,23 +1,11 @@
 /** One request of a lane connection. Stays harmless when the connection has gone on without it. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { releaseChunk } from '../../release-chunk.ts';
 import { swallowBytes } from '../node-wire.ts';
 import { PlainBody } from '../read-body.ts';
 import type { Abandonable, AnswerBody, BodyLimits, BodyReceiver, HeaderList, Wire } from '../wire.ts';
 import type { LaneConnection } from './lane-connection.ts';
 import type { RequestHead } from './request-head.ts';
-
-/** Smaller ones are cheap to collect. */
-const minReleasedBytes = 16 * 1024;
-
-/**
- * Frees the memory of a socket's chunk whose bytes were copied, instead of leaving it to the garbage collector: ten chunks of
- * 64 KiB for each image drive it into full collections, a quarter of the main thread's time.
- */
-function releaseChunk({ buffer, byteOffset, byteLength }: Buffer): void {
-  // Otherwise the next request's bytes stand behind.
-  const isLast = byteOffset + byteLength === buffer.byteLength;
-  if (isLast && buffer.byteLength >= minReleasedBytes && buffer instanceof ArrayBuffer) buffer.transfer(0);
-}
 
 export class LaneWire implements Wire {
   readonly #connection: LaneConnection;

@@ -6,14 +6,14 @@ import { after, describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../../../adapters/system-clock.ts';
 import type { HotpathError } from '../../../core/errors.ts';
-import { BodyPool } from '../body-pool.ts';
+import { MessagePool } from '../../message-pool.ts';
 import { NodeWire } from '../node-wire.ts';
 import type { Abandonable, Wire } from '../wire.ts';
 import { Http1Lane } from './lane.ts';
 import type { LaneRoute } from './lane-connection.ts';
 
 const maxBytes = 200_000;
-const limits = { maxBytes, maxRatio: 10, pool: new BodyPool() };
+const limits = { maxBytes, maxRatio: 10, pool: new MessagePool() };
 
 /** Answers with path and body; a body of `later` is answered a turn later, `refuse` in the id before the body is read. */
 function answerEcho(wire: Wire): void {

@@ -1,6 +1,7 @@
 /**
- * Memory of large messages, used again for the next one. A fresh 600 KB per request costs its page faults, and as external memory
- * drives V8 into frequent full collections. One pool per server; frame-reader.ts takes, infer-run.ts gives back.
+ * Memory of large messages and bodies, used again for the next one. A fresh 600 KB per request costs its page faults, and as
+ * external memory drives V8 into frequent full collections. One pool per server; who reads the bytes from the socket takes, who
+ * has the answer gives back.
  */
 
 /** Smaller messages come in one or two chunks. */
@@ -16,8 +17,8 @@ export class MessagePool {
   #heldBytes = 0;
 
   /**
-   * Exactly `length` bytes, with whatever a former message left in them: all must be written. They end on an aligned address: raw
-   * contents come last in a message, so that the tensor of the usual request can be used where it is.
+   * Exactly `length` bytes, with whatever a former message left in them: all must be written. They end on an aligned address: tensors
+   * come last in a message, so that the tensor of the usual request can be used where it is.
    */
   take(length: number): Buffer {
     const size = Math.ceil(length / pageBytes) * pageBytes;
