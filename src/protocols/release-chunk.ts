@@ -5,10 +5,10 @@ const minReleasedBytes = 16 * 1024;
 
 /**
  * Instead of leaving it to the garbage collector: ten chunks of 64 KiB for each image drive it into full collections, a quarter of
- * the main thread's time. `part` is the chunk, or its end; nobody may look at the chunk afterwards.
+ * the main thread's time. `chunk` is as the socket gave it; nobody may look at it afterwards.
  */
-export function releaseChunk({ buffer, byteOffset, byteLength }: Buffer): void {
-  // Otherwise somebody's next bytes stand behind.
-  const isLast = byteOffset + byteLength === buffer.byteLength;
-  if (isLast && buffer.byteLength >= minReleasedBytes && buffer instanceof ArrayBuffer) buffer.transfer(0);
+export function releaseChunk({ buffer, byteLength }: Buffer): void {
+  // Chunks of TLS are cut from memory that others share.
+  const isWhole = byteLength === buffer.byteLength;
+  if (isWhole && byteLength >= minReleasedBytes && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

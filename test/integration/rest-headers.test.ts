@@ -13,6 +13,7 @@ import zlib from 'node:zlib';
 import { readMsgpack } from '../../src/protocols/codecs/msgpack-reader.ts';
 import { modelFolder, serve, storeIris, type TestServer } from '../e2e/support/serve.ts';
 import { ask, jsonOf, predictUrl, RawConnection } from './support/rest-client.ts';
+import { storeIdentity } from './support/rest-models.ts';
 
 const row = [5.1, 3.5, 1.4, 0.2];
 const virginica = [6.7, 3.0, 5.2, 2.3];
@@ -285,4 +286,27 @@ test('TLS serves HTTP/1.1, and with http2 "tls" both by ALPN', { skip: withoutOp
   context.after(() => session.destroy());
   await assertMultiplexes(session);
   assert.equal(session.alpnProtocol, 'h2');
+});
+
+test('large bodies over TLS, many at once, come back as they were', { skip: withoutOpenssl() }, async (context) => {
+  const models = await modelFolder();
+  await storeIdentity(models, 'echo', 'uint8');
+  const server = await serve(models, await certificate(context));
+  context.after(() => server.stop());
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 8, rejectUnauthorized: false });
+  context.after(() => agent.destroy());
+  const send = async (size: number, value: number): Promise<void> => {
+    const body = Buffer.alloc(size, value);
+    const type = 'application/octet-stream';
+    const headers = { 'content-type': type, accept: type, 'x-tensor-shape': `1,${size}`, 'content-length': size };
+    const url = `${server.url}/api/v1/models/echo/predict`;
+    const request = https.request(url, { method: 'POST', agent, headers });
+    request.end(body);
+    const [response] = await once(request, 'response');
+    assert.equal(response.statusCode, 200);
+    assert.ok(body.equals(Buffer.concat(await response.toArray())), `${size} bytes of ${value}`);
+  };
+  for (let round = 0; round < 4; round++) {
+    await Promise.all(Array.from({ length: 40 }, (_, index) => send(1000 + index * 9973, (index * 7 + round) % 256)));
+  }
 });

@@ -12,7 +12,10 @@ let block = new ArrayBuffer(blockBytes);
 let used = 0;
 
 /** Places for `count` floats, with whatever was there before: all must be written. */
-export function takeFloats(datatype: 'float32' | 'float64', count: number): Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> {
+export function takeFloats(
+  datatype: 'float32' | 'float64',
+  count: number,
+): Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> {
   const Floats = datatype === 'float32' ? Float32Array : Float64Array;
   const bytes = count * Floats.BYTES_PER_ELEMENT;
   if (bytes <= inlineBytes || bytes > blockBytes / 4) return new Floats(count);

@@ -3,6 +3,7 @@
  * until it closes or is passed on to node. Bodies go from the socket's chunks into one buffer, answers leave in one write.
  */
 import type { Socket } from 'node:net';
+import { releaseChunk } from '../../release-chunk.ts';
 import type { AnswerBody, Wire } from '../wire.ts';
 import type { AnswerText } from './answer-text.ts';
 import { LaneWire } from './lane-wire.ts';
@@ -169,8 +170,10 @@ export class LaneConnection {
     this.#lastHead = head;
     this.#sinceMs = this.#host.nowMs();
     this.#bodyLeft = Math.max(0, end - chunk.length);
-    this.#wire = new LaneWire(this, head, chunk.subarray(length, end), this.#bodyLeft);
-    head.route.start(this.#wire);
+    const wire = new LaneWire(this, head, chunk.subarray(length, end), this.#bodyLeft);
+    this.#wire = wire;
+    head.route.start(wire);
+    if (wire.isBeginCopied) releaseChunk(chunk);
     return end < chunk.length ? chunk.subarray(end) : nothing;
   }
 
@@ -189,8 +192,8 @@ export class LaneConnection {
     const part = chunk.length > this.#bodyLeft ? chunk.subarray(0, this.#bodyLeft) : chunk;
     this.#bodyLeft -= part.length;
     const rest = part === chunk ? nothing : chunk.subarray(part.length);
-    // Last, as it may free the chunk.
-    this.#wire?.addToBody(part, this.#bodyLeft);
+    const isKept = this.#wire?.addToBody(part, this.#bodyLeft) ?? false;
+    if (!isKept && part === chunk) releaseChunk(chunk);
     return rest;
   }
 

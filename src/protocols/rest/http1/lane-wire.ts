@@ -1,6 +1,5 @@
 /** One request of a lane connection. Stays harmless when the connection has gone on without it. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { releaseChunk } from '../../release-chunk.ts';
 import { swallowBytes } from '../node-wire.ts';
 import { PlainBody } from '../read-body.ts';
 import type { Abandonable, AnswerBody, BodyLimits, BodyReceiver, HeaderList, Wire } from '../wire.ts';
@@ -16,6 +15,8 @@ export class LaneWire implements Wire {
   #body: PlainBody | undefined;
   #item: Abandonable | undefined;
   #isLast = false;
+  /** Nothing of the chunk that brought the head is needed any more. */
+  isBeginCopied = false;
   id: string | undefined = undefined;
   readonly method = 'POST';
   readonly stream = undefined;
@@ -55,18 +56,15 @@ export class LaneWire implements Wire {
       return;
     }
     this.#body = new PlainBody(this.#head.contentLength, limits, receiver);
-    if (begin.length > 0) this.#add(this.#body, begin);
+    this.isBeginCopied = begin.length === 0 || !this.#body.add(begin);
   }
 
-  /** The next part of the body, and how much is left after it. */
-  addToBody(part: Buffer, left: number): void {
+  /** The next part of the body, and how much is left after it. True when the part itself is kept. */
+  addToBody(part: Buffer, left: number): boolean {
     this.#bodyLeft = left;
-    if (this.#body !== undefined) this.#add(this.#body, part);
+    const isKept = this.#body?.add(part) ?? false;
     if (left === 0) this.#body?.end();
-  }
-
-  #add(body: PlainBody, part: Buffer): void {
-    if (!body.add(part)) releaseChunk(part);
+    return isKept;
   }
 
   watch(item: Abandonable): void {
