@@ -33,8 +33,8 @@ export class OverridableCatalog implements ModelCatalog {
     this.#deps = deps;
   }
 
-  list(): Promise<readonly ModelStatus[]> {
-    return this.#deps.registry.list();
+  list(model?: string): Promise<readonly ModelStatus[]> {
+    return this.#deps.registry.list(model);
   }
 
   snapshot(): readonly ModelStatus[] {
@@ -139,8 +139,8 @@ export class OverridableCatalog implements ModelCatalog {
     try {
       await registry.reload(model, true);
       swapped = true;
-      for (const { name, version, state } of await registry.list()) {
-        if (name === model && state !== 'ready') await registry.load(model, version);
+      for (const { version, state } of await registry.list(model)) {
+        if (state !== 'ready') await registry.load(model, version);
       }
     } catch (error) {
       source.set(model, previous);

@@ -65,7 +65,7 @@ export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTi
   };
   return {
     catalog: {
-      list: () => catalog.list(),
+      list: (model) => catalog.list(model),
       snapshot: () => catalog.snapshot(),
       describe: (model, version) => catalog.describe(model, version),
       async load(model, version) {

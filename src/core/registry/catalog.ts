@@ -49,8 +49,8 @@ export interface LoadedStatus {
 }
 
 export interface ModelCatalog {
-  /** Every version the policy serves, of every model, loaded or not. */
-  list(): Promise<readonly ModelStatus[]>;
+  /** Every version the policy serves, of every model or of one, loaded or not. @throws MODEL_NOT_FOUND for the one. */
+  list(model?: string): Promise<readonly ModelStatus[]>;
   /** Synchronous view of what is loaded now, for metrics and health. */
   snapshot(): readonly ModelStatus[];
   /** @throws MODEL_NOT_FOUND. Never loads. */

@@ -94,7 +94,8 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
     return entry === undefined ? undefined : definitionOf(entry);
   }
 
-  async list(): Promise<readonly ModelStatus[]> {
+  async list(model?: string): Promise<readonly ModelStatus[]> {
+    if (model !== undefined) return recordStatus(await this.#directory.refresh(model));
     return (await this.#directory.refreshAll()).flatMap(recordStatus);
   }
 

@@ -1,10 +1,9 @@
 /** State shared by all calls of one gRPC server: what was injected, and in which phase of its life the server is. */
 import { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import { toHotpathError } from '../../core/errors.ts';
-import type { ModelView } from '../../core/types.ts';
-import type { ModelTelemetry } from '../../ports/telemetry.ts';
 import { isFailure } from '../http-errors.ts';
 import { MessagePool } from '../message-pool.ts';
+import { RequestAccounts } from '../request-accounts.ts';
 import type { DecodeLimits } from './compression.ts';
 import type { GrpcDeps } from './deps.ts';
 import { ReceiveBudget } from './receive-budget.ts';
@@ -16,28 +15,20 @@ export class GrpcContext {
   readonly receiving: ReceiveWatch;
   readonly receiveBudget: ReceiveBudget;
   readonly messagePool = new MessagePool();
+  readonly accounts: RequestAccounts;
   readonly decodeLimits: DecodeLimits;
   /** The server stops: predictions are refused, open-ended streams end. */
   closing = false;
   readonly #endings = new Set<() => void>();
-  readonly #telemetry = new WeakMap<ModelView, ModelTelemetry>();
 
   constructor(deps: GrpcDeps) {
     this.deps = deps;
+    this.accounts = new RequestAccounts(deps);
     const { config, clock } = deps;
     this.inFlight = deps.inFlight ?? new InFlightLimiter(config);
     this.receiving = new ReceiveWatch(config.requestTimeoutMs, clock);
     this.receiveBudget = new ReceiveBudget(config.grpcMaxReceiveBytes);
     this.decodeLimits = { maxBytes: config.grpcMaxMessageBytes, maxRatio: config.maxDecompressionRatio };
-  }
-
-  telemetryOf(model: ModelView): ModelTelemetry {
-    let telemetry = this.#telemetry.get(model);
-    if (telemetry === undefined) {
-      telemetry = this.deps.telemetry.forModel(model.name, model.version);
-      this.#telemetry.set(model, telemetry);
-    }
-    return telemetry;
   }
 
   /** Streams without an end of their own are told when the server stops. Returns what forgets it. */

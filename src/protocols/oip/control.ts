@@ -1,7 +1,6 @@
 /** Loading, unloading and changing settings on behalf of clients, if the operator allows it on this port. For REST and gRPC. */
 import { HotpathError } from '../../core/errors.ts';
 import { changedLevel, type LogSettings, logSettings } from './log-settings.ts';
-import { versionsOf } from './model-lookup.ts';
 import type { OipDeps } from './oip-deps.ts';
 import type { LoadRequest, UnloadRequest } from './repository.ts';
 import type { ControlMode } from './server-metadata.ts';
@@ -37,7 +36,7 @@ export async function loadModel(deps: ControlDeps, request: LoadRequest): Promis
     await deps.loadOverride(request);
   } else {
     const { version: newest } = await deps.catalog.load(model);
-    for (const { version } of await versionsOf(deps.catalog, model)) {
+    for (const { version } of await deps.catalog.list(model)) {
       if (version !== newest) await deps.catalog.load(model, version);
     }
   }

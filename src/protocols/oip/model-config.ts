@@ -6,7 +6,7 @@ import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
 import type { TensorSpec } from '../../core/tensor.ts';
 import { configName } from './datatypes.ts';
 import { onnxPlatform } from './metadata.ts';
-import { type LoadedModelStatus, loadedStatus, type ModelLookup, versionsOf } from './model-lookup.ts';
+import { type LoadedModelStatus, loadedStatus, type ModelLookup } from './model-lookup.ts';
 
 interface ConfigTensor {
   readonly name: string;
@@ -59,7 +59,7 @@ const priorityLevels = 4;
 export async function configOf(lookup: ModelLookup, model: string, version: string | undefined): Promise<object> {
   const status = await loadedStatus(lookup, model, version);
   const written = await lookup.writtenConfig?.(model, status.loaded.instances);
-  return written ?? modelConfig(status, await versionsOf(lookup.catalog, model));
+  return written ?? modelConfig(status, await lookup.catalog.list(model));
 }
 
 /** What is in force. `versions`: every version of the model, in whatever state. */

@@ -38,8 +38,3 @@ export async function loadedStatus(lookup: ModelLookup, model: string, version?:
     `Model ${quote(model)} version ${status.version} is ${status.state}${why}`,
   );
 }
-
-/** Every served version of one model, ascending. */
-export async function versionsOf(catalog: ModelCatalog, model: string): Promise<readonly ModelStatus[]> {
-  return (await catalog.list()).filter((status) => status.name === model);
-}

@@ -12,7 +12,7 @@ import { type JsonObject, takeJsonBodies } from './json-body.ts';
 import { logSettings } from './log-settings.ts';
 import { modelMetadata } from './metadata.ts';
 import { configOf } from './model-config.ts';
-import { loadedStatus, versionsOf, warmStatus } from './model-lookup.ts';
+import { loadedStatus, warmStatus } from './model-lookup.ts';
 import type { OipDeps } from './oip-deps.ts';
 import { readIndexRequest, readLoadRequest, readUnloadRequest, repositoryIndex } from './repository.ts';
 import { serverMetadata } from './server-metadata.ts';
@@ -62,7 +62,7 @@ function addModelRoutes(scope: FastifyInstance, deps: OipDeps): void {
   for (const path of modelPaths) {
     scope.get<{ Params: Params }>(path, async ({ params: { model, version } }, reply) => {
       const status = await loadedStatus(deps, model, version);
-      return sendJson(reply, modelMetadata(status, await versionsOf(deps.catalog, model)));
+      return sendJson(reply, modelMetadata(status, await deps.catalog.list(model)));
     });
     scope.get<{ Params: Params }>(`${path}/config`, async ({ params: { model, version } }, reply) => {
       return sendJson(reply, await configOf(deps, model, version));
@@ -90,7 +90,7 @@ function addStatisticsRoutes(scope: FastifyInstance, { catalog, statistics }: Oi
     const source = await statistics();
     return send(
       reply,
-      (await versionsOf(catalog, model)).map((status) => modelStats(status, source)),
+      (await catalog.list(model)).map((status) => modelStats(status, source)),
     );
   });
   scope.get<{ Params: Params }>('/models/:model/versions/:version/stats', async ({ params }, reply) =>

@@ -5,23 +5,6 @@
  */
 import type { TensorData } from '../../core/tensor.ts';
 
-/** Datatypes as the protocol writes them. BF16 is known and refused, as the engine has no such tensor. */
-export type OipDatatype =
-  | 'BOOL'
-  | 'UINT8'
-  | 'UINT16'
-  | 'UINT32'
-  | 'UINT64'
-  | 'INT8'
-  | 'INT16'
-  | 'INT32'
-  | 'INT64'
-  | 'FP16'
-  | 'FP32'
-  | 'FP64'
-  | 'BYTES'
-  | 'BF16';
-
 /** Of a request, an input or an output. 64-bit integers beyond 2^53 arrive as bigint. */
 export type OipParameters = Readonly<Record<string, boolean | number | bigint | string>>;
 

@@ -1,9 +1,8 @@
 /** State shared by all routes of one REST server: what was injected, and in which phase of its life the server is. */
 
 import { InFlightLimiter } from '../../core/admission/in-flight.ts';
-import type { ModelView } from '../../core/types.ts';
-import type { ModelTelemetry } from '../../ports/telemetry.ts';
 import { MessagePool } from '../message-pool.ts';
+import { RequestAccounts } from '../request-accounts.ts';
 import type { BodyFormat } from './body-format.ts';
 import type { RestDeps } from './deps.ts';
 import type { SendContext } from './send.ts';
@@ -15,16 +14,17 @@ export class RestContext implements SendContext {
   readonly compressMinBytes: number;
   readonly requestTimeoutMs: number;
   readonly bodyPool = new MessagePool();
+  readonly accounts: RequestAccounts;
   readonly #jsonLimits: BodyLimits;
   readonly #binaryLimits: BodyLimits;
   /** Answers tell clients to close their connections; requests are still served. */
   draining = false;
   /** The listener is closed: predict requests on kept-alive connections are refused. */
   closing = false;
-  readonly #telemetry = new WeakMap<ModelView, ModelTelemetry>();
 
   constructor(deps: RestDeps) {
     this.deps = deps;
+    this.accounts = new RequestAccounts(deps);
     this.inFlight = deps.inFlight ?? new InFlightLimiter(deps.config);
     const { compressMinBytes, requestTimeoutMs, maxJsonBytes, maxBodyBytes, maxDecompressionRatio } = deps.config;
     this.compressMinBytes = compressMinBytes;
@@ -36,14 +36,5 @@ export class RestContext implements SendContext {
 
   limitsOf(format: BodyFormat | undefined): BodyLimits {
     return format === 'json' ? this.#jsonLimits : this.#binaryLimits;
-  }
-
-  telemetryOf(model: ModelView): ModelTelemetry {
-    let telemetry = this.#telemetry.get(model);
-    if (telemetry === undefined) {
-      telemetry = this.deps.telemetry.forModel(model.name, model.version);
-      this.#telemetry.set(model, telemetry);
-    }
-    return telemetry;
   }
 }

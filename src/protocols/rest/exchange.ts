@@ -6,6 +6,8 @@
 import { type ErrorCode, HotpathError } from '../../core/errors.ts';
 import type { CancelToken, InferCall, InferResponse, ModelView } from '../../core/types.ts';
 import type { Protocol } from '../../ports/telemetry.ts';
+import { readLongJson } from '../codecs/long-json.ts';
+import type { Traced } from '../request-accounts.ts';
 import type { RestContext } from './context.ts';
 import { secondsText } from './duration-text.ts';
 import { requestIdOf } from './request-id.ts';
@@ -17,7 +19,7 @@ export interface ExchangeCall extends InferCall {
   readonly view: ModelView | undefined;
 }
 
-export abstract class Exchange<Call extends ExchangeCall> implements Abandonable, BodyReceiver {
+export abstract class Exchange<Call extends ExchangeCall> implements Abandonable, BodyReceiver, Traced {
   readonly context: RestContext;
   readonly wire: Wire;
   readonly startMs: number;
@@ -79,21 +81,15 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
     this.#end(this.answerError(thrown, headers).code, nowMs);
   }
 
-  /**
-   * Called once the answer was handed to the socket. The last stage is all the time since the batch came back: also that in
-   * which the answers of its other requests were written.
-   */
-  finish({ model, timing }: InferResponse, nowMs: number): void {
+  /** Called once the answer was handed to the socket. */
+  finish(response: InferResponse, nowMs: number): void {
     if (this.#gone) return;
-    const { decodeMs, queueMs, batchMs, inferMs } = timing;
-    const encodeMs = nowMs - this.#receivedMs - this.parseMs - decodeMs - queueMs - batchMs - inferMs;
-    this.context.telemetryOf(model).stages(timing, this.parseMs, encodeMs);
+    this.context.accounts.countStages(response, this.parseMs, nowMs - this.#receivedMs);
     this.#end('OK', nowMs);
   }
 
-  /** The client has left or was answered. */
-  protected get isGone(): boolean {
-    return this.#gone;
+  traceFields(): object {
+    return { requestId: requestIdOf(this.wire), traceparent: this.wire.headers.traceparent };
   }
 
   /** `body`: large bytes that the call's tensors alias; given back for the next request once nobody reads them. */
@@ -110,6 +106,16 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
         if (body !== undefined) bodyPool.give(body);
       },
     );
+  }
+
+  /** JSON too long to parse at once; `take` goes on with its value, unless the client has left. */
+  protected async parseLong(json: Buffer, take: (value: unknown) => void): Promise<void> {
+    try {
+      const value = await readLongJson(json, this.context.deps.config.maxJsonDepth);
+      if (!this.#gone) take(value);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   #enter(): HotpathError | undefined {
@@ -135,30 +141,11 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
 
   #end(code: 'OK' | ErrorCode, nowMs: number): void {
     this.#gone = true;
-    const { context } = this;
-    const { deps } = context;
+    const { inFlight, accounts } = this.context;
     if (this.#held) {
       this.wire.unwatch(this);
-      context.inFlight.leave(this.#client);
+      inFlight.leave(this.#client);
     }
-    const elapsedMs = nowMs - this.startMs;
-    const view = this.#call?.view;
-    const protocol = this.#protocol;
-    if (view === undefined) deps.telemetry.unroutedRequest(protocol, code === 'OK' ? 'INTERNAL' : code, elapsedMs);
-    else context.telemetryOf(view).request(protocol, code, elapsedMs);
-    if (deps.config.slowRequestMs > 0 && elapsedMs > deps.config.slowRequestMs) this.#logSlow(code, elapsedMs, view);
-    deps.onAnswered?.();
-  }
-
-  #logSlow(code: string, elapsedMs: number, view: ModelView | undefined): void {
-    const fields = {
-      requestId: requestIdOf(this.wire),
-      traceparent: this.wire.headers.traceparent,
-      model: view?.name,
-      version: view?.version,
-      code,
-      elapsedMs: Math.round(elapsedMs),
-    };
-    this.context.deps.logger.warn(fields, 'slow request');
+    accounts.end(this.#protocol, code, nowMs - this.startMs, this.#call?.view, this);
   }
 }

@@ -1,7 +1,6 @@
 /** An infer request of the Open Inference Protocol: JSON, JSON with binary tensors behind it, or one raw tensor; errors in its form. */
 import type { HotpathError } from '../../core/errors.ts';
 import type { InferResponse } from '../../core/types.ts';
-import { readLongJson } from '../codecs/long-json.ts';
 import { maxSmallJsonBytes } from '../codecs/read-json.ts';
 import { errorAnswer } from '../oip/errors.ts';
 import { answer, jsonCall, type OipCall, rawCall } from '../oip/infer-call.ts';
@@ -36,7 +35,8 @@ export class OipExchange extends Exchange<OipCall> {
     const parts = splitBody(body, this.wire.headers[headerLength], config.maxJsonBytes);
     const { json, binary } = parts;
     if (json === undefined) this.infer(rawCall(binary, this.target, config), body);
-    else if (json.length > maxSmallJsonBytes) void this.#parseLong(json, parts, body, beganMs);
+    else if (json.length > maxSmallJsonBytes)
+      void this.parseLong(json, (value) => this.#take(value, parts, body, beganMs));
     else this.#take(readInferJson(json, config.maxJsonDepth), parts, body, beganMs);
   }
 
@@ -67,15 +67,6 @@ export class OipExchange extends Exchange<OipCall> {
     headers.push('hotpath-code', error.code);
     send(this.context, this.wire, status, jsonType, body, headers);
     return error;
-  }
-
-  async #parseLong(json: Buffer, parts: SplitBody, body: Buffer, beganMs: number): Promise<void> {
-    try {
-      const value = await readLongJson(json, this.context.deps.config.maxJsonDepth);
-      if (!this.isGone) this.#take(value, parts, body, beganMs);
-    } catch (error) {
-      this.fail(error);
-    }
   }
 
   #take(value: unknown, { json, binary }: SplitBody, body: Buffer, beganMs: number): void {

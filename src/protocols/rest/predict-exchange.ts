@@ -1,7 +1,6 @@
 /** A predict request of the native API: JSON, MessagePack or raw bytes in, the format the client likes out. Made by the routes. */
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import type { InferResponse } from '../../core/types.ts';
-import { readLongJson } from '../codecs/long-json.ts';
 import { readMsgpack } from '../codecs/msgpack-reader.ts';
 import { numberRowOf } from '../codecs/number-row.ts';
 import { maxSmallJsonBytes, readJson } from '../codecs/read-json.ts';
@@ -52,7 +51,7 @@ export class PredictExchange extends Exchange<PredictCall> {
       return;
     }
     if (body.length > maxSmallJsonBytes) {
-      void this.#parseLong(body, beganMs);
+      void this.parseLong(body, (value) => this.#take(value, beganMs));
       return;
     }
     const row = this.target.kinds.includes('features') ? numberRowOf(body) : undefined;
@@ -66,15 +65,6 @@ export class PredictExchange extends Exchange<PredictCall> {
 
   protected answerError(thrown: unknown, headers: HeaderList): HotpathError {
     return sendError(this.context, this.wire, thrown, headers);
-  }
-
-  async #parseLong(body: Buffer, beganMs: number): Promise<void> {
-    try {
-      const value = await readLongJson(body, this.context.deps.config.maxJsonDepth);
-      if (!this.isGone) this.#take(value, beganMs);
-    } catch (error) {
-      this.fail(error);
-    }
   }
 
   #take(value: unknown, beganMs: number): void {

@@ -146,17 +146,10 @@ export class InferRun implements InferCall {
       this.fail(error);
       return;
     }
-    this.#countStages(response);
+    const { accounts, deps } = this.#context;
+    accounts.countStages(response, this.#parseMs, deps.clock.now() - this.#receivedMs);
     this.#end('OK');
     this.#receiver.onAnswer(frame);
-  }
-
-  /** As over REST, the last stage is all the time since the batch came back. */
-  #countStages({ model, timing }: InferResponse): void {
-    const { decodeMs, queueMs, batchMs, inferMs } = timing;
-    const sinceMs = this.#context.deps.clock.now() - this.#receivedMs;
-    const encodeMs = sinceMs - this.#parseMs - decodeMs - queueMs - batchMs - inferMs;
-    this.#context.telemetryOf(model).stages(timing, this.#parseMs, encodeMs);
   }
 
   #encode({ model, outputs }: InferResponse): Frame {
@@ -172,18 +165,9 @@ export class InferRun implements InferCall {
 
   #end(code: 'OK' | ErrorCode): void {
     this.#over = true;
-    const context = this.#context;
-    const { clock, telemetry, config, logger, onAnswered } = context.deps;
-    if (this.#held) context.inFlight.leave(this.#client);
-    const elapsedMs = clock.now() - this.#startMs;
-    const view = this.#view;
-    if (view === undefined) telemetry.unroutedRequest('grpc', code === 'OK' ? 'INTERNAL' : code, elapsedMs);
-    else context.telemetryOf(view).request('grpc', code, elapsedMs);
-    if (config.slowRequestMs > 0 && elapsedMs > config.slowRequestMs) {
-      const fields = { model: view?.name, version: view?.version, code, elapsedMs: Math.round(elapsedMs) };
-      logger.warn(fields, 'slow request');
-    }
-    onAnswered?.();
+    const { inFlight, accounts, deps } = this.#context;
+    if (this.#held) inFlight.leave(this.#client);
+    accounts.end('grpc', code, deps.clock.now() - this.#startMs, this.#view, undefined);
   }
 }
 

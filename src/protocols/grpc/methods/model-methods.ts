@@ -3,7 +3,7 @@ import { invalidInput } from '../../../core/errors.ts';
 import type { ModelStatus } from '../../../core/registry/catalog.ts';
 import { modelMetadata } from '../../oip/metadata.ts';
 import { configOf } from '../../oip/model-config.ts';
-import { loadedStatus, versionsOf, warmStatus } from '../../oip/model-lookup.ts';
+import { loadedStatus, warmStatus } from '../../oip/model-lookup.ts';
 import { modelStats } from '../../oip/statistics.ts';
 import { type Method, unary } from '../call.ts';
 import type { GrpcContext } from '../context.ts';
@@ -26,7 +26,7 @@ export function modelMethods({ deps }: GrpcContext): Readonly<Record<string, Met
     ModelMetadata: unary(async (message) => {
       const { name, version } = readNamed('inference.ModelMetadataRequest', message);
       const status = await loadedStatus(deps, name, version);
-      const metadata = modelMetadata(status, await versionsOf(catalog, name));
+      const metadata = modelMetadata(status, await catalog.list(name));
       return writeMessage('inference.ModelMetadataResponse', metadata);
     }),
     ModelConfig: unary(async (message) => {
@@ -48,7 +48,7 @@ export function modelMethods({ deps }: GrpcContext): Readonly<Record<string, Met
 async function statusesOf({ catalog }: GrpcDeps, name: string, version?: string): Promise<readonly ModelStatus[]> {
   if (name === '') return catalog.snapshot();
   const first = await catalog.describe(name, version);
-  return version === undefined ? versionsOf(catalog, name) : [first];
+  return version === undefined ? catalog.list(name) : [first];
 }
 
 function readNamed(type: string, message: Buffer): ModelRequest {
