@@ -3,40 +3,13 @@
  * kills, or as many as fit into HOTPATH_CHAOS_SECONDS (a release is tried with 60).
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { modelFolder, post, storeIris } from './support/serve.ts';
+import { childrenOf, startServerProcess } from './support/server-process.ts';
 
 const seconds = Number(process.env.HOTPATH_CHAOS_SECONDS ?? 0);
-const entry = join(import.meta.dirname, '../../src/cli/main.ts');
-
-async function start(models: string): Promise<{ child: ChildProcess; url: string }> {
-  const flags = ['serve', '--port', '0', '--admin-port', '0', '--grpc-port', '0', '--workers', '2', '--models', models];
-  const child = spawn(process.execPath, [entry, ...flags, '--cache-dir', join(models, '.cache')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // A setting of this test is none of the server's.
-    env: { ...process.env, HOTPATH_CHAOS_SECONDS: undefined },
-  });
-  let printed = '';
-  for await (const chunk of child.stdout!) {
-    printed += chunk;
-    const url = /serves at (http:\S+)/.exec(printed)?.[1];
-    if (url !== undefined) {
-      child.stdout!.resume();
-      return { child, url };
-    }
-  }
-  throw new Error(`the server ended: ${printed}`);
-}
-
-/** Children of the supervisor that serve HTTP (probe children are gone by then). */
-function workersOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
-}
 
 /**
  * Asks on new connections, which may be refused or reset meanwhile, until a process that has not answered before gives a right
@@ -70,7 +43,10 @@ test('a killed HTTP process is replaced and no answer is wrong', {
 }, async () => {
   const models = await modelFolder();
   await storeIris(models);
-  const { child, url } = await start(models);
+  const { child, url } = await startServerProcess(models, ['--workers', '2'], {
+    // A setting of this test is none of the server's.
+    HOTPATH_CHAOS_SECONDS: undefined,
+  });
   let stopped = false;
   const counts = { right: 0, wrong: 0, lost: 0 };
   async function client(): Promise<void> {
@@ -93,7 +69,7 @@ test('a killed HTTP process is replaced and no answer is wrong', {
     const endMs = performance.now() + seconds * 1000;
     const recoveriesMs: number[] = [];
     for (let round = 0; round < 3 || performance.now() < endMs; round++) {
-      const killed = workersOf(child.pid!)[round % 2]!;
+      const killed = childrenOf(child.pid!)[round % 2]!;
       const killedMs = performance.now();
       process.kill(killed, 'SIGKILL');
       assert.ok(await newcomerAnswered(url, known), 'no replacement answers');

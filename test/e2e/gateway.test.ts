@@ -3,12 +3,13 @@
  * request fails and no answer is another than the upstream's own.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { get, modelFolder, post, serve, storeIris, type TestServer } from './support/serve.ts';
+import { startServerProcess } from './support/server-process.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -20,21 +21,13 @@ interface Upstream {
 
 /** On free ports, or on the given ones. */
 async function startUpstream(models: string, restPort = '0', grpcPort = '0'): Promise<Upstream> {
-  const ports = ['--port', restPort, '--grpc-port', grpcPort, '--admin-port', '0'];
-  const flags = ['serve', ...ports, '--models', models, '--cache-dir', join(models, '.cache'), '--preload'];
-  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let printed = '';
-  for await (const chunk of child.stdout!) {
-    printed += chunk;
-    const rest = /serves at http:\/\/[^:]+:(\d+)/.exec(printed)?.[1];
-    const grpc = /gRPC +grpc:\/\/[^:]+:(\d+)/.exec(printed)?.[1];
-    if (rest === undefined || grpc === undefined) continue;
-    child.stdout!.resume();
-    return { restPort: rest, grpcPort: grpc, process: child };
-  }
-  throw new Error(`the upstream ended: ${printed}`);
+  const flags = ['--port', restPort, '--grpc-port', grpcPort, '--preload'];
+  const { child, url, grpcUrl } = await startServerProcess(models, flags);
+  return { restPort: portOf(url), grpcPort: portOf(grpcUrl), process: child };
+}
+
+function portOf(url: string): string {
+  return /:(\d+)$/.exec(url)![1]!;
 }
 
 async function kill(upstream: Upstream): Promise<void> {

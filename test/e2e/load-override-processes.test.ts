@@ -1,39 +1,12 @@
 /** With two HTTP processes, what a load call brought to one of them is served by both, and by the one that replaces a dead one. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { trainIris } from '../../src/training/train-iris.ts';
 import { modelFolder, storeIris } from './support/serve.ts';
-
-const entry = join(import.meta.dirname, '../../src/cli/main.ts');
-
-async function start(models: string, temporary: string): Promise<{ child: ChildProcess; url: string }> {
-  const flags = ['serve', '--port', '0', '--admin-port', '0', '--grpc-port', '0', '--workers', '2', '--models', models];
-  const more = ['--cache-dir', join(models, '.cache'), '--model-control', 'explicit'];
-  const child = spawn(process.execPath, [entry, ...flags, ...more], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TMPDIR: temporary },
-  });
-  let printed = '';
-  for await (const chunk of child.stdout!) {
-    printed += chunk;
-    const url = /serves at (http:\S+)/.exec(printed)?.[1];
-    if (url !== undefined) {
-      child.stdout!.resume();
-      return { child, url };
-    }
-  }
-  throw new Error(`the server ended: ${printed}`);
-}
-
-/** Children of the supervisor that serve HTTP; probe children end soon. */
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
-}
+import { childrenOf, startServerProcess } from './support/server-process.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are read field by field
 type Json = any;
@@ -71,7 +44,9 @@ test('a configuration and files from a load call reach every process', {
   const models = await modelFolder();
   await storeIris(models);
   const temporary = await mkdtemp(join(models, '.tmp-'));
-  const { child, url } = await start(models, temporary);
+  const { child, url } = await startServerProcess(models, ['--workers', '2', '--model-control', 'explicit'], {
+    TMPDIR: temporary,
+  });
   const load = (model: string, parameters: object) => call(`${url}/v2/repository/models/${model}/load`, { parameters });
   const sizes = async (model: string) => {
     const answers = await askBoth(`${url}/v2/models/${model}/config`);

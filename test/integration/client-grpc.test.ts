@@ -1,6 +1,6 @@
 /** The gRPC client against the gRPC server: tensors, deadlines, cancellation, compression, retries, reconnection, TLS. */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect as connectSocket, createServer as createSocketServer, type Socket } from 'node:net';
@@ -15,6 +15,7 @@ import { seededRandom } from '../../src/core/seeded-random.ts';
 import { datatypes, type Tensor } from '../../src/core/tensor.ts';
 import type { InferCall, InferResponse } from '../../src/core/types.ts';
 import { anyTensor } from '../../src/protocols/oip/testing/oip-fixtures.ts';
+import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
 import { until } from './support/grpc-raw.ts';
 
@@ -224,19 +225,12 @@ describe('the gRPC client', () => {
   });
 });
 
-const withoutOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'no openssl to make certificates with';
-
-describe('the gRPC client over TLS', { skip: withoutOpenssl }, () => {
+describe('the gRPC client over TLS', { skip: withoutOpenssl() }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'hotpath-client-tls-'));
   const path = (name: string) => join(folder, name);
 
   before(() => {
-    for (const name of ['server', 'client']) {
-      const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-      const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-      const files = ['-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)];
-      execFileSync('openssl', [...kind, ...names, ...files], { stdio: 'ignore' });
-    }
+    for (const name of ['server', 'client']) makeCertificate(folder, name);
   });
 
   after(() => rmSync(folder, { recursive: true }));

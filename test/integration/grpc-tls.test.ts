@@ -1,40 +1,22 @@
 /** gRPC over TLS, with and without client certificates. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { credentials, status } from '@grpc/grpc-js';
+import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { ask, connect, floats, rawRequest } from './support/grpc-client.ts';
 import { startGrpc } from './support/grpc-harness.ts';
-
-function withoutOpenssl(): string | false {
-  try {
-    execFileSync('openssl', ['version']);
-    return false;
-  } catch {
-    return 'no openssl to make certificates with';
-  }
-}
 
 describe('gRPC over TLS', { skip: withoutOpenssl() }, () => {
   let folder: string;
   const path = (name: string) => join(folder, name);
   const pem = (name: string) => readFileSync(path(name));
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' });
-
-  /** Signed by itself, for `localhost`; also what it signs may be trusted. */
-  function makeCertificate(name: string): void {
-    const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-    const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    openssl(...kind, ...names, '-keyout', path(`${name}.key`), '-out', path(`${name}.pem`));
-  }
-
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'hotpath-grpc-tls-'));
-    for (const name of ['server', 'client', 'stranger']) makeCertificate(name);
+    for (const name of ['server', 'client', 'stranger']) makeCertificate(folder, name);
   });
 
   after(() => rmSync(folder, { recursive: true }));

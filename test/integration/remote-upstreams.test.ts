@@ -1,6 +1,5 @@
 /** Upstreams that answer with statuses of their own, over TLS or plainly, as other servers and proxies do. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -12,6 +11,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { EngineModel } from '../../src/ports/engine.ts';
+import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { startGrpc } from './support/grpc-harness.ts';
 import { matrix, remote, remoteSpec } from './support/remote-harness.ts';
 
@@ -159,21 +159,10 @@ describe('an upstream over gRPC that takes no calls', () => {
   }
 });
 
-const withoutOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'no openssl to make a certificate with';
-
-/** For localhost, signed by itself. */
-function makeCertificate(folder: string): { tlsKey: string; tlsCert: string } {
-  const [tlsKey, tlsCert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  execFileSync('openssl', [...kind, ...names, '-keyout', tlsKey, '-out', tlsCert], { stdio: 'ignore' });
-  return { tlsKey, tlsCert };
-}
-
-describe('an upstream over TLS', { skip: withoutOpenssl }, () => {
+describe('an upstream over TLS', { skip: withoutOpenssl() }, () => {
   it('is trusted by the certificate authorities of the process, and refused without', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hotpath-remote-tls-'));
-    const { tlsKey, tlsCert } = makeCertificate(folder);
+    const { tlsKey, tlsCert } = makeCertificate(folder, 'server');
     const pem = { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) };
     rmSync(folder, { recursive: true });
     await using rest = await startRest(answering, pem);
@@ -192,7 +181,7 @@ describe('an upstream over TLS', { skip: withoutOpenssl }, () => {
 
   it('over gRPC as well', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hotpath-remote-tls-'));
-    const { tlsKey, tlsCert } = makeCertificate(folder);
+    const { tlsKey, tlsCert } = makeCertificate(folder, 'server');
     const known = getCACertificates('default');
     await using server = await startGrpc({ config: { tlsCert, tlsKey } });
     try {

@@ -1,6 +1,5 @@
 /** What surrounds the answers: compression, timing, ids, caching, negotiation, streaming, pipelining, HTTP/2 and TLS. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -12,6 +11,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import zlib from 'node:zlib';
 import { readMsgpack } from '../../src/protocols/codecs/msgpack-reader.ts';
 import { modelFolder, serve, storeIris, type TestServer } from '../e2e/support/serve.ts';
+import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { ask, jsonOf, predictUrl, RawConnection } from './support/rest-client.ts';
 import { storeIdentity } from './support/rest-models.ts';
 
@@ -244,23 +244,10 @@ test('h2c answers many streams of one session and refuses too large bodies', asy
   await assertMultiplexes(session);
 });
 
-function withoutOpenssl(): string | false {
-  try {
-    execFileSync('openssl', ['version']);
-    return false;
-  } catch {
-    return 'no openssl to make a certificate with';
-  }
-}
-
 async function certificate(context: TestContext): Promise<{ tlsCert: string; tlsKey: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'hotpath-tls-'));
   context.after(() => rmSync(folder, { recursive: true }));
-  const [tlsCert, tlsKey] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=localhost', '-keyout', tlsKey, '-out', tlsCert];
-  execFileSync('openssl', [...kind, ...names], { stdio: 'ignore' });
-  return { tlsCert, tlsKey };
+  return makeCertificate(folder, 'server');
 }
 
 async function assertHttps(base: string): Promise<void> {
