@@ -18,6 +18,9 @@ export interface ModelField<T> {
   readonly fields?: Readonly<Record<string, ModelField<any>>>;
 }
 
+/** A table with a line for every field of `T`. */
+export type Fields<T> = { readonly [Name in keyof Required<T>]: ModelField<Required<T>[Name]> };
+
 export type Kind<T> = Pick<ModelField<T>, 'type' | 'check'>;
 
 export function integer(min: number, max: number): Kind<number> {
@@ -107,6 +110,11 @@ export const object: Kind<Readonly<Record<string, unknown>>> = {
   type: 'object',
   check: (value) => (isObject(value) ? structuredClone(value) : invalid),
 };
+
+/** An object whose own fields are checked one by one. */
+export function nested<T>(fields: Fields<T>): Pick<ModelField<T>, 'type' | 'check' | 'fields'> {
+  return { type: 'object', check: () => invalid, fields };
+}
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -38,6 +38,9 @@ describe('parseModelConfig', () => {
       engine: 'remote',
       upstream: { addresses: ['grpc://one:8001', 'http://[::1]:8000'], weights: [2, 1], retry: { attempts: 0 } },
       pipeline: { steps: [{ model: 'a', version: '2', inputs: { x: 'in' }, outputs: { y: 'out' } }], outputs: ['out'] },
+      deterministic: true,
+      cache: { tiers: ['memory', 'redis'], ttlMs: 1000, write: 'through', shareFlights: true, warm: { hours: 24 } },
+      features: { source: 'https://features.internal', key: '/users/{entity}', ttlMs: 0 },
     };
     assert.deepEqual(Object.keys(written), Object.keys(modelConfigFields));
     const config = parseModelConfig(written);
@@ -46,6 +49,24 @@ describe('parseModelConfig', () => {
     assert.ok(Object.isFrozen((config.sessionOptions as { extra: { session: object } }).extra.session));
     written.sessionOptions.extra.session.a = '2';
     assert.deepEqual(config.sessionOptions, { extra: { session: { a: '1' } } });
+  });
+
+  it('takes false for cache, and refuses caches and features that cannot be', () => {
+    assert.deepEqual(parseModelConfig({ deterministic: true, cache: false }), { deterministic: true, cache: false });
+    const features = { source: 'redis', key: 'user:{entity}' };
+    assert.deepEqual(parseModelConfig({ features }), { features });
+    const refused: [object, string][] = [
+      [{ cache: true }, 'cache'],
+      [{ cache: { tiers: [] } }, 'cache.tiers'],
+      [{ cache: { tiers: ['memory', 'memory'] } }, 'cache.tiers'],
+      [{ cache: { shareFlights: true } }, 'cache.shareFlights'],
+      [{ cache: { warm: { top: 5 } } }, 'cache.warm'],
+      [{ features: { ...features, source: 'ftp://host' } }, 'features.source'],
+      [{ features: { source: 'sql', key: 'SELECT 1' } }, 'features.key'],
+      [{ features: { ...features, batchKey: '/users' } }, 'features.batchKey'],
+      [{ features: { key: '{entity}' } }, 'features.source'],
+    ];
+    for (const [json, field] of refused) assert.equal(refusal(json).details?.field, field, JSON.stringify(json));
   });
 
   it('names the field, what was expected and what came', () => {
@@ -133,7 +154,7 @@ describe('parseModelConfig', () => {
 describe('modelConfigReference', () => {
   it('has one row per field, each with four cells', () => {
     const rows = modelConfigReference().trim().split('\n').slice(2);
-    const own = rows.filter((row) => !row.startsWith('| `upstream.'));
+    const own = rows.filter((row) => !/^\| `(upstream|cache|features)\./.test(row));
     assert.equal(own.length, Object.keys(modelConfigFields).length);
     assert.ok(rows.some((row) => row.startsWith('| `upstream.ejection.maxPercent` | integer from 0 to 100 | 50 |')));
     for (const row of rows) assert.equal(row.replaceAll('\\|', '').split('|').length, 6, row);

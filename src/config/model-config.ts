@@ -4,15 +4,18 @@
  */
 import { invalidInput } from '../core/errors.ts';
 import type { ModelConfig } from '../ports/model-source.ts';
+import { cacheKind, checkCache } from './cache-fields.ts';
 import { checkFields, type FieldTable } from './check-fields.ts';
+import { checkFeatures, featuresFields } from './features-fields.ts';
 import {
   boolean,
+  type Fields,
   integer,
   invalid,
   isObject,
   labels,
   listOf,
-  type ModelField,
+  nested,
   number,
   object,
   oneOf,
@@ -22,11 +25,9 @@ import {
 import { pipeline } from './pipeline-field.ts';
 import { checkUpstream, upstreamFields } from './upstream-fields.ts';
 
-type Fields = { readonly [Name in keyof Required<ModelConfig>]: ModelField<Required<ModelConfig>[Name]> };
-
 const provider = oneOf(['cpu', 'webgpu', 'cuda', 'tensorrt']);
 
-export const modelConfigFields: Fields = {
+export const modelConfigFields: Fields<ModelConfig> = {
   instances: {
     ...integer(1, 256),
     fallback: '1 for a light model, cores / threads for a heavy one',
@@ -117,6 +118,21 @@ export const modelConfigFields: Fields = {
     fallback: 'none',
     help: 'Steps that hand tensors through other models; the folder needs no model file then.',
   },
+  deterministic: {
+    ...boolean,
+    fallback: 'false',
+    help: 'Equal inputs always give equal outputs: answers are cached in memory, unless cache says otherwise.',
+  },
+  cache: {
+    ...cacheKind,
+    fallback: '{} if deterministic, else false',
+    help: 'Remembers answers. An object turns it on, false off.',
+  },
+  features: {
+    ...nested(featuresFields),
+    fallback: 'none',
+    help: 'Where the features of an entity that a request names come from.',
+  },
 };
 
 /**
@@ -127,6 +143,8 @@ export function parseModelConfig(json: unknown): ModelConfig {
   if (!isObject(json)) throw invalidInput('model.json', 'model.json must be a JSON object.', 'object');
   const config: ModelConfig = checkFields(modelConfigFields, json);
   checkUpstream(config);
+  checkCache(config);
+  checkFeatures(config);
   return deepFreeze(config);
 }
 

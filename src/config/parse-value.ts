@@ -5,7 +5,7 @@
 import type { Setting } from './schema.ts';
 import { formatBytes, formatDurationMs, maxDurationMs, parseBytes, parseDurationMs } from './units.ts';
 
-export type SettingValue = string | number | boolean;
+export type SettingValue = string | number | boolean | readonly unknown[];
 
 /** Either the value, or what was expected instead, as the end of the sentence "... must be". */
 export type ParsedValue =
@@ -34,6 +34,7 @@ export function describeExpected(setting: Setting<unknown>): string {
   if (setting.type === 'boolean') return 'true or false';
   if (setting.type === 'enum') return `one of ${setting.values!.join(', ')}`;
   if (setting.type === 'string') return 'text';
+  if (setting.type === 'list') return 'a JSON list of objects';
   const kind = {
     integer: 'an integer',
     number: 'a number',
@@ -62,6 +63,16 @@ function parseNumeric(setting: Setting<unknown>, raw: unknown, isText: boolean):
   return { ok: true, value };
 }
 
+/** What the objects must hold is checked by those who read them. */
+function parseList(raw: unknown, isText: boolean): ParsedValue | undefined {
+  try {
+    const value: unknown = isText && typeof raw === 'string' ? JSON.parse(raw) : raw;
+    return Array.isArray(value) ? { ok: true, value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * @param isText true for environment and flags, where a number or boolean arrives as its text.
  */
@@ -77,6 +88,8 @@ export function parseValue(setting: Setting<unknown>, raw: unknown, isText: bool
       if (isText && (raw === 'true' || raw === '1')) return { ok: true, value: true };
       return isText && (raw === 'false' || raw === '0') ? { ok: true, value: false } : refused;
     }
+    case 'list':
+      return parseList(raw, isText) ?? refused;
     default:
       return parseNumeric(setting, raw, isText);
   }

@@ -11,6 +11,7 @@ export function formatValue(name: SettingName, value: unknown): string {
   const { type } = settings[name];
   if (type === 'bytes') return formatBytes(value as number);
   if (type === 'durationMs') return formatDurationMs(value as number);
+  if (type === 'list') return JSON.stringify(value);
   return value === '' ? '""' : String(value);
 }
 

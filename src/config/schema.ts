@@ -4,7 +4,7 @@
  */
 
 export interface Setting<T> {
-  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'bytes' | 'durationMs' | 'enum';
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'bytes' | 'durationMs' | 'enum' | 'list';
   readonly default: T;
   readonly help: string;
   /** Legal values of an enum. */
@@ -32,6 +32,8 @@ const durationMs = (fallback: number, help: string): Setting<number> => ({
 function oneOf<const T extends readonly string[]>(values: T, fallback: T[number], help: string): Setting<T[number]> {
   return { type: 'enum', default: fallback, values, help };
 }
+
+const list = (help: string): Setting<readonly unknown[]> => ({ type: 'list', default: [], help });
 
 const MiB = 1024 * 1024;
 
@@ -156,6 +158,70 @@ export const settings = {
   ),
   logLevel: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', 'Least severe log lines to write.'),
   slowRequestMs: durationMs(1000, 'Requests slower than this are logged; 0: none.'),
+  cacheMemory: bytes(256 * MiB, 'Bytes of cached answers and features in memory, per process; 0: none.'),
+  cacheTimeoutMs: durationMs(25, 'Longest wait for a cache tier beyond memory; after it the request goes on without.'),
+  redisUrl: text(
+    '',
+    'redis:// or rediss:// URL of the shared cache tier, of invalidations and of rate limits; empty: none.',
+  ),
+  redisConnections: integer(2, 1, 64, 'Connections to Redis per process; commands are pipelined on each.'),
+  databaseUrl: text(
+    'sqlite:.hotpath/hotpath.db',
+    'Database of predictions, cached answers and API keys: sqlite:<file> or postgres://...; opened when something needs it.',
+  ),
+  databasePoolSize: integer(8, 1, 1000, 'Connections to PostgreSQL that are kept, per process.'),
+  databasePoolOverflow: integer(4, 0, 1000, 'Further connections under load; they are closed when given back.'),
+  databasePoolTimeoutMs: durationMs(2000, 'Longest wait for a connection to PostgreSQL.'),
+  databaseRecycleMs: durationMs(1_800_000, 'Age at which a connection to PostgreSQL is replaced; 0: never.'),
+  databaseMigrate: flag(true, 'Bring the schema of the database up to date at start; else `hotpath db migrate` does.'),
+  predictionLog: oneOf(
+    ['off', 'async', 'stored'],
+    'off',
+    'Whether predictions are written to the database: async after the answer was sent; stored: the answer waits until its record is durable.',
+  ),
+  predictionLogBuffer: integer(100_000, 1, 100_000_000, 'Records that may wait to be written.'),
+  predictionLogFull: oneOf(
+    ['drop', 'wait'],
+    'drop',
+    'When as many wait: drop counts and forgets further records; wait holds answers back.',
+  ),
+  predictionLogMaxBytes: bytes(16 * 1024, 'Inputs or outputs with more bytes are left out of the record; 0: always.'),
+  predictionRetentionDays: integer(30, 0, 36_500, 'Days after which predictions are dropped; 0: never.'),
+  featureHosts: text(
+    '',
+    'Hosts that features may be fetched from over HTTP, such as features.internal:8080,*.example.com; empty: none.',
+  ),
+  auth: oneOf(
+    ['off', 'on'],
+    'off',
+    'on: every request needs an API key or a bearer token, except health checks and documentation.',
+  ),
+  authUsers: list(
+    'Users who may ask POST /token for a token: objects with name, password (a hash of `hotpath auth hash`), role, models.',
+  ),
+  authIssuers: list(
+    'Issuers whose tokens are accepted: objects with issuer, audience, jwksUrl, algorithms, role or roleClaim.',
+  ),
+  authIssuer: text('hotpath', 'The iss of tokens this server signs.'),
+  authAudience: text('hotpath', 'The aud of tokens this server signs and accepts.'),
+  authTokenTtlMs: durationMs(900_000, 'How long such a token is valid.'),
+  authKeyFile: text(
+    '.hotpath/token-keys.json',
+    'File of the keys that sign tokens; made at the first use, readable by its owner only.',
+  ),
+  rateLimit: integer(
+    0,
+    0,
+    1_000_000_000,
+    'Requests per second of each caller that has no limit of its own; 0: no limit.',
+  ),
+  rateBurst: integer(0, 0, 1_000_000_000, 'Requests at once after a pause; 0: as many as rateLimit.'),
+  quotaPerDay: integer(
+    0,
+    0,
+    Number.MAX_SAFE_INTEGER,
+    'Requests per day (UTC) of each caller that has no quota of its own; 0: no limit.',
+  ),
   metricsNv: flag(false, 'Also expose Triton’s nv_inference_* metric names.'),
 } as const satisfies Record<string, Setting<unknown>>;
 

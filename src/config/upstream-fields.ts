@@ -7,18 +7,17 @@ import type { ModelConfig } from '../ports/model-source.ts';
 import type { BreakerConfig, EjectionConfig, RetryConfig, UpstreamConfig } from '../ports/upstream-config.ts';
 import {
   boolean,
+  type Fields,
   integer,
   invalid,
   type Kind,
   listOf,
-  type ModelField,
+  nested,
   number,
   oneOf,
   text,
   version,
 } from './model-config-fields.ts';
-
-type Fields<T> = { readonly [Name in keyof Required<T>]: ModelField<Required<T>[Name]> };
 
 const protocols = ['grpc:', 'grpcs:', 'http:', 'https:'];
 
@@ -33,11 +32,6 @@ function isAddress(written: string): boolean {
   const url = URL.parse(written.replace(/^grpc(s?):/, 'http$1:'));
   if (url === null || !protocols.includes(`${written.split(':', 1)[0]}:`)) return false;
   return url.hostname !== '' && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
-}
-
-/** An object whose own fields are checked one by one. */
-function nested<T>(fields: Fields<T>): Pick<ModelField<T>, 'type' | 'check' | 'fields'> {
-  return { type: 'object', check: () => invalid, fields };
 }
 
 const connections: Fields<{ readonly min?: number; readonly max?: number }> = {

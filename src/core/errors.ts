@@ -14,6 +14,8 @@ export const errorCodes = {
   MODEL_NOT_READY: 'The model is loading or unloading; try again shortly.',
   MODEL_FAILED: 'The model could not be loaded; the message says why.',
   OVERLOADED: 'The request was refused because it could not have been answered in time.',
+  UNAUTHENTICATED: 'No credentials, or none that this server accepts.',
+  PERMISSION_DENIED: 'The caller is known and may not do this.',
   RATE_LIMITED: 'This client sends more than its share.',
   DEADLINE_EXCEEDED: 'The deadline passed while the request waited or ran.',
   CANCELLED: 'The client left before the answer was ready.',

@@ -1,11 +1,14 @@
 /** The words the hot path speaks: calls, responses, timings, model states. Data only. */
+import type { Caller } from '../ports/access.ts';
+import type { CacheOutcome } from '../ports/cache-store.ts';
+import type { FeatureRow } from '../ports/feature-source.ts';
 import type { NamedTensor, Signature, Tensor } from './tensor.ts';
 
 /** 0 is the default and the most important; lower importance sees wider admission margins. */
 export type Priority = 0 | 1 | 2 | 3;
 
-/** Why a batch left the queue: it was full, an instance was idle, its linger ended, the model drains, or batching is off for it. */
-export type ReleaseReason = 'full' | 'idle' | 'linger-expired' | 'drain' | 'solo';
+/** Why a batch left the queue: it was full, an instance was idle, its linger ended, the model drains, or batching is off for it. `cached`: no batch was needed. */
+export type ReleaseReason = 'full' | 'idle' | 'linger-expired' | 'drain' | 'solo' | 'cached';
 
 /**
  * How a protocol tells the core that its client left. Cheaper than an AbortSignal (no listeners, no events), because one
@@ -54,7 +57,17 @@ export interface InferCall {
   /** Required by stateful models, without effect on others. */
   readonly sequence?: SequenceStep | undefined;
   readonly cancel?: CancelToken | undefined;
+  /** `no-cache` computes anew and replaces what is cached; `no-store` neither looks nor stores. */
+  readonly cache?: CacheDirective | undefined;
+  /** Who asks; undefined while anybody may. */
+  readonly caller?: Caller | undefined;
+  /** Entities whose features are joined with the request's own, one per row. */
+  readonly entities?: readonly string[] | undefined;
+  /** Gives a model with features what was fetched, in the order of `entities`, before `decode`. */
+  readonly join?: ((features: readonly FeatureRow[]) => void) | undefined;
 }
+
+export type CacheDirective = 'no-cache' | 'no-store';
 
 /** What a protocol may know of a model while it decodes and encodes. */
 export interface ModelView {
@@ -88,6 +101,10 @@ export interface InferResponse {
   readonly model: ModelView;
   readonly outputs: readonly NamedTensor[];
   readonly timing: InferTiming;
+  /** Undefined for models without a cache. */
+  readonly cache?: CacheOutcome | undefined;
+  /** Under which the prediction is found later; undefined when predictions are not logged. */
+  readonly predictionId?: string | undefined;
 }
 
 export type ModelState = 'unloaded' | 'loading' | 'ready' | 'unloading' | 'failed';

@@ -4,7 +4,8 @@
  */
 import { type ErrorCode, errorCodes } from '../core/errors.ts';
 import type { InferTiming, ReleaseReason } from '../core/types.ts';
-import type { ModelTelemetry, Protocol, ShedReason } from '../ports/telemetry.ts';
+import type { FarTier } from '../ports/cache-store.ts';
+import type { CacheRowOutcome, ModelTelemetry, Protocol, ShedReason } from '../ports/telemetry.ts';
 import { BucketCounter, durationBoundsMs, rowBounds } from './bucket-counter.ts';
 import { renderLabels } from './exposition.ts';
 import type { PerformanceRecorder } from './performance.ts';
@@ -30,6 +31,14 @@ class ProtocolMeter {
   }
 }
 
+type TierResult = 'ok' | 'timeout' | 'error' | 'skipped';
+
+/** Calls of one cache tier. */
+class TierMeter {
+  readonly results: Record<TierResult, number> = { ok: 0, timeout: 0, error: 0, skipped: 0 };
+  readonly durations = new BucketCounter(durationBoundsMs);
+}
+
 export class ModelMeter implements ModelTelemetry {
   /** Rendered model and version labels; empty for requests that reached no model. */
   readonly labels: string;
@@ -49,7 +58,14 @@ export class ModelMeter implements ModelTelemetry {
   readonly batchRows = new BucketCounter(rowBounds);
   /** Per number of rows; as many entries as the largest batch has rows, at most. */
   readonly batchSizes = new Map<number, { count: number; inferMs: number }>();
-  readonly releases: Record<ReleaseReason, number> = { full: 0, idle: 0, 'linger-expired': 0, drain: 0, solo: 0 };
+  readonly releases: Record<ReleaseReason, number> = {
+    full: 0,
+    idle: 0,
+    'linger-expired': 0,
+    drain: 0,
+    solo: 0,
+    cached: 0,
+  };
   readonly sheds: Record<ShedReason, number> = {
     deadline: 0,
     'queue-rows': 0,
@@ -58,6 +74,19 @@ export class ModelMeter implements ModelTelemetry {
     'shutting-down': 0,
   };
   readonly restarts: Record<'crash' | 'hang', number> = { crash: 0, hang: 0 };
+  readonly cachedRows: Record<CacheRowOutcome, number> = {
+    memory: 0,
+    redis: 0,
+    database: 0,
+    miss: 0,
+    bypass: 0,
+    joined: 0,
+    stale: 0,
+  };
+  readonly cacheTiers: Readonly<Record<FarTier, Readonly<Record<'read' | 'write', TierMeter>>>> = {
+    redis: { read: new TierMeter(), write: new TierMeter() },
+    database: { read: new TierMeter(), write: new TierMeter() },
+  };
   busyMs = 0;
   /** Milliseconds since 1970; 0 before the first batch. */
   lastBatchMs = 0;
@@ -128,5 +157,15 @@ export class ModelMeter implements ModelTelemetry {
 
   workerRestarted(cause: 'crash' | 'hang'): void {
     this.restarts[cause] += 1;
+  }
+
+  cacheRows(outcome: CacheRowOutcome, rows: number): void {
+    this.cachedRows[outcome] += rows;
+  }
+
+  cacheTier(tier: FarTier, operation: 'read' | 'write', result: TierResult, durationMs: number): void {
+    const meter = this.cacheTiers[tier][operation];
+    meter.results[result] += 1;
+    if (result !== 'skipped') meter.durations.observe(durationMs);
   }
 }

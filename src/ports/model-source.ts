@@ -1,5 +1,8 @@
 /** Where models lie. Adapter: adapters/filesystem. A source only finds and describes; it never runs anything. */
+
+import type { CacheConfig } from './cache-config.ts';
 import type { ExecutionProvider } from './engine.ts';
+import type { FeaturesConfig } from './feature-source.ts';
 import type { TritonModelConfig } from './triton-config.ts';
 import type { UpstreamConfig } from './upstream-config.ts';
 
@@ -31,6 +34,12 @@ export interface ModelConfig {
   readonly upstream?: UpstreamConfig;
   /** The model has no file of its own: it hands tensors through other models. */
   readonly pipeline?: PipelineConfig;
+  /** Equal inputs always give equal outputs: its answers may be cached without further configuration. @default false */
+  readonly deterministic?: boolean;
+  /** @default on with its own defaults if `deterministic`, else false */
+  readonly cache?: CacheConfig | false;
+  /** Requests may name an entity whose features are fetched. */
+  readonly features?: FeaturesConfig;
 }
 
 export interface PipelineConfig {

@@ -31,3 +31,32 @@ export interface UpstreamAddressStatus {
   /** Milliseconds until the ejection ends; undefined when it is not ejected. */
   readonly ejectedForMs: number | undefined;
 }
+
+/** Any other pool of connections: database, Redis, HTTP. Made by the adapter that owns it. */
+export interface PoolStatus {
+  readonly kind: 'postgres' | 'sqlite' | 'redis' | 'http';
+  /** What it is for and where it leads, without credentials: `database 10.0.0.5:5432/hotpath`. */
+  readonly name: string;
+  /** Connections: open, with work on them, without. */
+  readonly size: number;
+  readonly maxSize: number;
+  readonly inUse: number;
+  readonly idle: number;
+  /** Callers that wait for a connection now. */
+  readonly waiting: number;
+  /** Since the start: how often one was taken, the time callers waited, how many gave up, connections closed for their age or a failure. */
+  readonly acquired: number;
+  readonly waitedMs: number;
+  readonly timeouts: number;
+  readonly recycled: number;
+  readonly errors: number;
+  readonly lastError: string | undefined;
+  readonly breaker: 'closed' | 'open' | 'half-open' | undefined;
+}
+
+/** What makes connections is watched and closed in one way. */
+export interface Pool {
+  status(): PoolStatus;
+  /** Finishes what was begun, then closes. Idempotent. */
+  close(): Promise<void>;
+}

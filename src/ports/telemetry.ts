@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from '../core/errors.ts';
 import type { InferTiming, ReleaseReason } from '../core/types.ts';
+import type { CacheOutcome, FarTier } from './cache-store.ts';
 
 export type Protocol = 'rest' | 'oip-rest' | 'grpc';
 export type ShedReason = 'deadline' | 'queue-rows' | 'queue-bytes' | 'in-flight' | 'shutting-down';
@@ -20,7 +21,19 @@ export interface ModelTelemetry {
   expired(): void;
   cancelled(): void;
   workerRestarted(cause: 'crash' | 'hang'): void;
+  /** Cache, once per request and outcome of its rows. `joined`: waited for another request that computes the same. */
+  cacheRows(outcome: CacheRowOutcome, rows: number): void;
+  /** Cache, once per read or write of a tier beyond memory. `skipped`: its breaker is open, or too much waits to be written. */
+  cacheTier(
+    tier: FarTier,
+    operation: 'read' | 'write',
+    result: 'ok' | 'timeout' | 'error' | 'skipped',
+    durationMs: number,
+  ): void;
 }
+
+/** `stale` counts in addition to the tier it was found in. */
+export type CacheRowOutcome = CacheOutcome | 'joined' | 'stale';
 
 export interface Telemetry {
   forModel(model: string, version: string): ModelTelemetry;

@@ -10,6 +10,8 @@ export const statusOf = {
   MODEL_NOT_READY: 503,
   MODEL_FAILED: 503,
   OVERLOADED: 503,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
   RATE_LIMITED: 429,
   DEADLINE_EXCEEDED: 504,
   // Nobody reads it: the client has left. 499 is what proxies log for that.

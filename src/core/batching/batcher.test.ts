@@ -88,6 +88,8 @@ function setUp(instances: SummingInstance[], options: Partial<BatcherOptions> = 
       expired: () => counts.expired++,
       cancelled: () => counts.cancelled++,
       workerRestarted: () => {},
+      cacheRows: () => {},
+      cacheTier: () => {},
     },
     cost: new CostModel({ perRowMs: 0.001, fixedMs: 0.01 }),
     batchable: true,

@@ -7,7 +7,7 @@ import type { EngineInstance, EngineRun } from '../../ports/engine.ts';
 import type { ModelTelemetry } from '../../ports/telemetry.ts';
 import { type ErrorCode, HotpathError, toHotpathError } from '../errors.ts';
 import { type Tensor, tensorBytes } from '../tensor.ts';
-import type { CancelToken, ModelView, Priority, SequenceStep } from '../types.ts';
+import type { CacheDirective, CancelToken, ModelView, Priority, SequenceStep } from '../types.ts';
 import { BatchLimits } from './batch-limits.ts';
 import { Buckets } from './buckets.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -42,6 +42,8 @@ export interface SubmitOptions {
   readonly cancel: CancelToken | undefined;
   /** Not for the batcher: read by what stands before it for stateful models, and passed on by pipelines. */
   readonly sequence?: SequenceStep | undefined;
+  /** Not for the batcher either: read by the cache that stands before it. */
+  readonly cache?: CacheDirective | undefined;
 }
 
 export interface BatcherStatus {

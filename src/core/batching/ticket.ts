@@ -2,6 +2,7 @@
  * One request inside the batcher, and the pieces of work it becomes. A request is answered when its last row is, and
  * fails once, with the first thing that goes wrong; what its other rows do afterwards is ignored.
  */
+import type { CacheOutcome } from '../../ports/cache-store.ts';
 import type { Tensor } from '../tensor.ts';
 import type { CancelToken, Priority, ReleaseReason } from '../types.ts';
 import type { Bucket } from './bucket.ts';
@@ -16,6 +17,8 @@ export interface BatchAnswer {
   readonly inferMs: number;
   readonly batchRows: number;
   readonly release: ReleaseReason;
+  /** Set by the cache that stands before the batcher. */
+  readonly cache?: CacheOutcome | undefined;
 }
 
 export class WorkItem implements Work {

@@ -59,7 +59,17 @@ const triton: TritonModelConfig = {
   written: {},
 };
 
-const silent = { request() {}, stages() {}, batch() {}, shed() {}, expired() {}, cancelled() {}, workerRestarted() {} };
+const silent = {
+  request() {},
+  stages() {},
+  batch() {},
+  shed() {},
+  expired() {},
+  cancelled() {},
+  workerRestarted() {},
+  cacheRows() {},
+  cacheTier() {},
+};
 
 function setUp({ instances = 1, batchable = true, maxQueueBytes = 1e6 } = {}) {
   const clock = new FakeClock();

@@ -257,6 +257,8 @@ const silentModelTelemetry: ModelTelemetry = {
   expired: () => {},
   cancelled: () => {},
   workerRestarted: () => {},
+  cacheRows: () => {},
+  cacheTier: () => {},
 };
 
 function contents(spec: EngineSpec): FakeModel {

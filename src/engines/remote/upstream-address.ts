@@ -2,9 +2,10 @@
  * One address of a pool: its connections, its calls in flight, and what is known of its well-being. Owned by upstream-pool.ts,
  * which decides by it; this file only keeps the books.
  */
+
+import { Breaker } from '../../core/breaker.ts';
 import type { UpstreamAddressStatus } from '../../ports/pool-status.ts';
 import type { Candidate } from './balance.ts';
-import { Breaker } from './breaker.ts';
 import type { Ejection } from './ejection.ts';
 import type { Transport } from './transport.ts';
 import { type UpstreamFailure, verdictOf } from './upstream-failure.ts';

@@ -14,6 +14,8 @@ export const oipStatusOf = {
   MODEL_NOT_READY: 503,
   MODEL_FAILED: 503,
   OVERLOADED: 503,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
   RATE_LIMITED: 429,
   DEADLINE_EXCEEDED: 504,
   // Nobody reads it: the client has left. Triton's CANCELLED is 400.

@@ -27,6 +27,8 @@ const samples = {
   MODEL_NOT_READY: { message: 'The model is unloading.', details: { retryAfterSeconds: 1 } },
   MODEL_FAILED: { message: 'No output of the model is a tensor, so there is nothing to answer with.' },
   OVERLOADED: { message: '1024 predictions are in progress; try again shortly.', details: { retryAfterSeconds: 1 } },
+  UNAUTHENTICATED: { message: 'Authentication is required: send a valid API key or bearer token.' },
+  PERMISSION_DENIED: { message: 'The caller may not use the model "iris".', details: { field: 'model' } },
   RATE_LIMITED: { message: 'Too many requests of this client are in flight.', details: { retryAfterSeconds: 1 } },
   DEADLINE_EXCEEDED: { message: 'The deadline passed before the model was free.' },
   CANCELLED: { message: 'The client left before the answer was ready.' },

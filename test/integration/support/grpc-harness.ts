@@ -171,6 +171,8 @@ function recordingTelemetry(requests: string[]): Telemetry {
     expired: nothing,
     cancelled: nothing,
     workerRestarted: nothing,
+    cacheRows: nothing,
+    cacheTier: nothing,
   });
   return {
     forModel,

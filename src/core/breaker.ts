@@ -1,8 +1,9 @@
 /**
- * Circuit breaker of one address: closed, then open after failures in a row, then half open with one call that decides. Keeps a
- * dead address from costing every call a connection attempt. Pure; `nowMs` comes in. Owned by upstream-address.ts.
+ * Circuit breaker of one server: closed, then open after failures in a row, then half open with one call that decides. Keeps a
+ * dead server from costing every call a connection attempt. Pure; `nowMs` comes in. Owned by whoever calls the server: an upstream
+ * address, a cache tier, a feature source.
  */
-import type { BreakerConfig } from '../../ports/upstream-config.ts';
+import type { BreakerConfig } from '../ports/upstream-config.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
