@@ -10,7 +10,9 @@ import { contentType } from './observability/exposition.ts';
 import type { LeveledLogger, LogLevel } from './observability/logging.ts';
 import { aggregate, type Metrics, type MetricsPage } from './observability/metrics.ts';
 import { addTritonCounters, type TritonCounters } from './observability/triton-statistics.ts';
+import type { Invalidation } from './ports/cache-store.ts';
 import type { LoadRequest } from './protocols/oip/repository.ts';
+import type { CacheQuestion } from './server-cache.ts';
 import type { OverridableCatalog } from './server-overrides.ts';
 
 type Question =
@@ -20,6 +22,8 @@ type Question =
   | { readonly type: 'load-override'; readonly model: string; readonly override: Override }
   | { readonly type: 'overrides' }
   | { readonly type: 'log-level'; readonly level: LogLevel }
+  | { readonly type: 'cache'; readonly question: CacheQuestion }
+  | { readonly type: 'invalidate-cache'; readonly invalidation: Invalidation }
   | { readonly type: 'metrics' }
   | { readonly type: 'statistics' };
 
@@ -30,6 +34,10 @@ export interface Siblings {
   /** Before the first load: takes over what load calls brought to the processes that serve already. */
   adoptOverrides(): Promise<void>;
   setLogLevel(level: LogLevel): Promise<void>;
+  /** What the others answer; who does not is left out. */
+  askCache(question: CacheQuestion): Promise<readonly unknown[]>;
+  /** @throws INTERNAL when one of them did not take it. */
+  tellInvalidation(invalidation: Invalidation): Promise<void>;
   exposition(): Promise<MetricsPage>;
   statistics(): Promise<readonly TritonCounters[]>;
 }
@@ -39,6 +47,8 @@ interface Own {
   readonly overrides: () => ReadonlyMap<string, Override>;
   readonly logger: LeveledLogger;
   readonly metrics: Metrics;
+  readonly answerCache: (question: CacheQuestion) => Promise<unknown>;
+  readonly dropCached: (invalidation: Invalidation) => void;
 }
 
 const scrapeTimeoutMs = 2000;
@@ -51,6 +61,8 @@ export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTi
       loadOverride: async (request) => void (await catalog.loadOverride(request)),
       adoptOverrides: async () => {},
       setLogLevel: async (level) => logger.setLevel(level),
+      askCache: async () => [],
+      tellInvalidation: async () => {},
       exposition: () => metrics.exposition(),
       statistics: async () => metrics.tritonCounters(),
     };
@@ -97,6 +109,11 @@ export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTi
       logger.setLevel(level);
       await everywhere({ type: 'log-level', level });
     },
+    async askCache(question) {
+      const replies = await link.broadcast({ type: 'cache', question } satisfies Question, scrapeTimeoutMs);
+      return replies.flatMap((reply) => (reply.ok ? [reply.value] : []));
+    },
+    tellInvalidation: (invalidation) => everywhere({ type: 'invalidate-cache', invalidation }),
     async exposition() {
       const [mine, replies] = await Promise.all([
         metrics.metricsAsJson(),
@@ -114,7 +131,8 @@ export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTi
   };
 }
 
-async function answer(question: Question, { catalog, overrides, logger, metrics }: Own): Promise<unknown> {
+async function answer(question: Question, own: Own): Promise<unknown> {
+  const { catalog, overrides, logger, metrics } = own;
   switch (question.type) {
     case 'load':
       await catalog.load(question.model, question.version);
@@ -132,6 +150,11 @@ async function answer(question: Question, { catalog, overrides, logger, metrics 
       return [...overrides()];
     case 'log-level':
       logger.setLevel(question.level);
+      return undefined;
+    case 'cache':
+      return own.answerCache(question.question);
+    case 'invalidate-cache':
+      own.dropCached(question.invalidation);
       return undefined;
     case 'metrics':
       return metrics.metricsAsJson();

@@ -21,17 +21,20 @@ import { createLogger, type LogLevel } from './observability/logging.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { createProfiler } from './observability/profiling.ts';
 import type { TritonCounters } from './observability/triton-statistics.ts';
+import type { Invalidation } from './ports/cache-store.ts';
 import type { Engine } from './ports/engine.ts';
 import { createAdminServer } from './protocols/admin/admin-server.ts';
 import type { LoadRequest } from './protocols/oip/repository.ts';
 import type { ModelStatisticsSource } from './protocols/oip/statistics.ts';
 import { createRestServer } from './protocols/rest/rest-server.ts';
 import { registryOptions } from './server-budget.ts';
+import { type CacheQuestion, operateCache } from './server-cache.ts';
 import { selectEngine } from './server-engines.ts';
 import { lazyGrpc } from './server-grpc.ts';
 import { describeHealth } from './server-health.ts';
 import { OverridableCatalog } from './server-overrides.ts';
 import { linkSiblings } from './server-siblings.ts';
+import { openStores } from './server-stores.ts';
 import { lazyTriton, renderTriton } from './server-triton.ts';
 
 /** What tests may put in the place of the real thing. */
@@ -53,7 +56,15 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     level: config.logLevel as LogLevel,
     ...(hooks.logDestination === undefined ? {} : { destination: hooks.logDestination }),
   });
-  const metrics = createMetrics({ snapshot: () => registry.snapshot(), clock, nv: config.metricsNv, version });
+  // Redis and the database are dialled meanwhile; a prediction log or keys that need one wait for it.
+  const stores = await openStores({ config, clock, logger, tellSiblings: (one) => siblings.tellInvalidation(one) });
+  const metrics = createMetrics({
+    snapshot: () => registry.snapshot(),
+    stores: () => stores.figures(),
+    clock,
+    nv: config.metricsNv,
+    version,
+  });
   const { telemetry } = metrics;
 
   const local: Engine =
@@ -76,18 +87,43 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
       clock,
       telemetry,
       logger,
-      createBatcher: (parts) => createRunner({ ...parts, random: Math.random }),
-      createPipeline: (parts) => createPipeline({ ...parts, infer: (call) => infer(deps, call) }),
+      createBatcher: (parts) => stores.cached.wrap(createRunner({ ...parts, random: Math.random }), parts),
+      createPipeline: (parts) => createPipeline({ ...parts, infer: (call) => infer(unrecorded, call) }),
+      openFeatures: (model, features, inputs) => stores.features.open(model, features, inputs),
+      onReady: (model, modelVersion, modelConfig) => {
+        stores.cached.ready(model, modelVersion);
+        cacheOperations.modelReady(model, modelVersion, modelConfig);
+      },
     },
     registryOptions(config),
   );
   const catalog = new OverridableCatalog({ registry, source, reader: triton, logger });
-  const own = { catalog, overrides: () => source.overrides(), logger, metrics };
+  const own = {
+    catalog,
+    overrides: () => source.overrides(),
+    logger,
+    metrics,
+    answerCache: (question: CacheQuestion) => cacheOperations.answer(question),
+    dropCached: (invalidation: Invalidation) => stores.bus.deliver(invalidation),
+  };
   const siblings = linkSiblings(link, own, config.loadTimeoutMs);
 
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   let answered = 0;
-  const deps = { clock, acquire: registry.acquire.bind(registry) };
+  const defaultModel = () => registry.defaultModel;
+  // Steps of pipelines and warm-ups are no predictions of anybody.
+  const unrecorded = { clock, acquire: registry.acquire.bind(registry), defaultModel };
+  const deps = { ...unrecorded, recorder: stores.predictions?.recorder };
+  const cacheOperations = operateCache({
+    config,
+    clock,
+    logger,
+    stores,
+    registry,
+    source,
+    siblings,
+    infer: (call) => infer(unrecorded, call),
+  });
   const shared = {
     clock,
     logger,
@@ -99,6 +135,8 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     writtenConfig: (model: string, instances: number) => renderTriton(registry.definition(model)?.triton, instances),
     extensions: ['sequence'],
     inFlight: new InFlightLimiter(config),
+    access: stores.access?.guard,
+    audit: stores.database?.audit,
     version,
     health: () => describeHealth({ state, version, performance: metrics.performance(), models: registry.snapshot() }),
     statistics: async () => countersByModel(await siblings.statistics()),
@@ -113,7 +151,10 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     config,
     interpret: interpretTabular,
     metrics: () => siblings.exposition(),
-    defaultModel: () => registry.defaultModel,
+    defaultModel,
+    predictions: stores.predictions?.reader,
+    issueToken: stores.access?.issueToken,
+    jwks: stores.access?.jwks,
   });
   const grpc = config.grpcEnabled
     ? lazyGrpc({ ...shared, config, random: Math.random, control: config.modelControl })
@@ -125,7 +166,11 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
         logger,
         catalog: siblings.catalog,
         setLogLevel: (level) => siblings.setLogLevel(level),
-        pools: () => engine.poolStatus(),
+        pools: () => ({ upstreams: engine.poolStatus(), pools: stores.pools() }),
+        cache: cacheOperations,
+        access: stores.access?.guard,
+        keys: stores.access?.keyAdmin,
+        audit: stores.database?.audit,
         profileCpu: (seconds) => profiler.profileCpu(seconds),
         profileHeap: (seconds) => profiler.profileHeap(seconds),
       })
@@ -136,14 +181,17 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   const drain = async (): Promise<void> => {
     state = 'draining';
     rest.startDraining();
+    await cacheOperations.close();
     await delay(config.shutdownDelayMs);
     await Promise.all([rest.close(), grpc?.close(), admin?.close()]);
   };
   const close = async (): Promise<void> => {
     state = 'draining';
+    await cacheOperations.close();
     await Promise.all([rest.destroy(), grpc?.destroy(), admin?.destroy()]);
     await registry.close();
     await engine.close();
+    await stores.close();
     await source.close();
     metrics.close();
     logger.flush();

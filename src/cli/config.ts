@@ -1,7 +1,7 @@
 /** `hotpath config`: the effective configuration with where each value came from. Reads what `serve` would read, starts nothing. */
 import { settingNames } from '../config/env-name.ts';
 import { loadConfig } from '../config/load.ts';
-import { formatValue } from '../config/reference.ts';
+import { formatValue, redacted } from '../config/reference.ts';
 import type { CommandContext, ExitCode } from './command.ts';
 import { parseSettingFlags } from './parse-flags.ts';
 import { renderTable } from './table.ts';
@@ -17,7 +17,7 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
   const { file, flags, own } = parseSettingFlags(args, ['json']);
   const { config, provenance } = loadConfig({ file, env, flags });
   if (own.has('json')) {
-    const entries = settingNames.map((name) => [name, { value: config[name], source: provenance[name] }]);
+    const entries = settingNames.map((name) => [name, { value: redacted(name, config[name]), source: provenance[name] }]);
     terminal.out(JSON.stringify(Object.fromEntries(entries), undefined, 2));
     return 0;
   }

@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   },
   models: { summary: 'List the models of a running server', load: () => import('./models.ts') },
   predict: { summary: 'Ask a running server for one prediction', load: () => import('./predict.ts') },
+  cache: { summary: 'Show, fill or empty the cache of a running server', load: () => import('./cache.ts') },
+  db: { summary: 'Migrate, inspect or prune the database', load: () => import('./db.ts') },
+  keys: { summary: 'Make, list and revoke API keys', load: () => import('./keys.ts') },
+  auth: { summary: 'Hash a password, or rotate the keys that sign tokens', load: () => import('./auth.ts') },
   types: { summary: 'Write TypeScript types of models, for the typed clients', load: () => import('./types.ts') },
 };
 

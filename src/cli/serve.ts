@@ -8,6 +8,7 @@ import { packageVersion } from '../config/version.ts';
 import { renderBanner } from './banner.ts';
 import type { CommandContext, ExitCode } from './command.ts';
 import { ensureDemoModel, listModelNames } from './ensure-demo-model.ts';
+import { openDoorWarning } from './open-door-warning.ts';
 import { parseSettingFlags } from './parse-flags.ts';
 import type { RunningServer, ServerUrls, StartServer } from './server-contract.ts';
 import { describeStartError } from './start-error.ts';
@@ -88,6 +89,8 @@ export async function run(args: readonly string[], context: CommandContext): Pro
     const [startServer, { serveAsWorker }] = await Promise.all([loadStartServer(), import('./serve-process.ts')]);
     return serveAsWorker(loaded, startServer);
   }
+  const warning = openDoorWarning(config);
+  if (warning !== undefined) context.terminal.err(warning);
   const note = await ensureDemoModel(config.models);
   if (note !== undefined) context.terminal.err(`hotpath: ${note}`);
   return inProcesses ? serveInProcesses(loaded, args, context) : serveHere(loaded, context);

@@ -9,6 +9,8 @@ export interface Terminal {
   /** Complaints and progress: standard error. A newline is added. */
   err(text: string): void;
   readonly style: Style;
+  /** Standard error itself, for progress that is drawn over. */
+  readonly errStream?: OutputStream;
 }
 
 export interface Style {
@@ -18,8 +20,9 @@ export interface Style {
   green(text: string): string;
 }
 
-interface OutputStream {
+export interface OutputStream {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -42,5 +45,6 @@ export function createTerminal(
     out: (text) => streams.stdout.write(`${text}\n`),
     err: (text) => streams.stderr.write(`${text}\n`),
     style: createStyle(wantsColor(streams.stdout, env)),
+    errStream: streams.stderr,
   };
 }

@@ -21,7 +21,7 @@ const warmFields: Fields<CacheWarmConfig> = {
     fallback: 'none',
     help: 'Takes the most frequent inputs of the last hours of the prediction log.',
   },
-  top: { ...integer(1, 1_000_000), fallback: '1000', help: 'Most rows to compute.' },
+  top: { ...integer(1, 1_000_000), fallback: '1000 of the log, all of a file', help: 'Most inputs to compute.' },
 };
 
 export const cacheFields: Fields<CacheConfig> = {

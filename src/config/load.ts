@@ -3,6 +3,7 @@
  * Collects every problem before it throws, and freezes what it returns; nothing may change a setting afterwards.
  */
 import { readFileSync } from 'node:fs';
+import { checkAuth } from './auth-fields.ts';
 import { ConfigError } from './config-error.ts';
 import { envName, envPrefix, flagName, settingByEnvName, settingByFlagName, settingNames } from './env-name.ts';
 import { parseValue, type SettingValue } from './parse-value.ts';
@@ -27,7 +28,7 @@ export interface LoadedConfig {
 }
 
 /** HOTPATH_* variables that are no settings. HOTPATH_TEST_* belongs to the tests. */
-const otherVariables = new Set(['HOTPATH_CONFIG', 'HOTPATH_FIXTURES', 'HOTPATH_FUZZ_RUNS']);
+const otherVariables = new Set(['HOTPATH_API_KEY', 'HOTPATH_CONFIG', 'HOTPATH_FIXTURES', 'HOTPATH_FUZZ_RUNS']);
 
 class Draft {
   readonly values = new Map<SettingName, SettingValue>();
@@ -142,6 +143,7 @@ function crossCheck(config: Config): string[] {
   if (config.tlsClientCa !== '' && !hasTls) {
     problems.push(`tlsClientCa is set, so ${allNames('tlsCert')} and ${allNames('tlsKey')} must be set.`);
   }
+  problems.push(...checkAuth(config).problems);
   return problems;
 }
 

@@ -11,8 +11,20 @@ export function formatValue(name: SettingName, value: unknown): string {
   const { type } = settings[name];
   if (type === 'bytes') return formatBytes(value as number);
   if (type === 'durationMs') return formatDurationMs(value as number);
-  if (type === 'list') return JSON.stringify(value);
+  if (type === 'list') return JSON.stringify(redacted(name, value));
+  if (name === 'redisUrl' || name === 'databaseUrl') return String(redacted(name, value)) || '""';
   return value === '' ? '""' : String(value);
+}
+
+/** Without the secrets in it: passwords of URLs, hashes of users' passwords. */
+export function redacted(name: SettingName, value: unknown): unknown {
+  if (name === 'redisUrl' || name === 'databaseUrl') {
+    return String(value).replace(/(:\/\/[^/@]*?):[^@]*@/, '$1:***@').replace(/([?&](?:password|pass)=)[^&]*/gi, '$1***');
+  }
+  if (name !== 'authUsers') return value;
+  const hide = (user: unknown): unknown =>
+    typeof user === 'object' && user !== null && 'password' in user ? { ...user, password: '***' } : user;
+  return (value as readonly unknown[]).map(hide);
 }
 
 function describeRange(setting: Setting<unknown>): string {

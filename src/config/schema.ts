@@ -40,7 +40,10 @@ const MiB = 1024 * 1024;
 export const settings = {
   host: text('127.0.0.1', 'Address the public listener binds to.'),
   port: integer(8000, 0, 65535, 'Port of the public listener; 0 picks a free one.'),
-  adminHost: text('127.0.0.1', 'Address of the admin listener. It has no authentication: keep it on loopback.'),
+  adminHost: text(
+    '127.0.0.1',
+    'Address of the admin listener. Without auth anybody who reaches it may do everything: keep it on loopback then.',
+  ),
   adminPort: integer(
     8002,
     0,

@@ -36,6 +36,8 @@ export interface ErrorDetails {
   readonly received?: string;
   /** Seconds after which a retry may succeed; protocols turn it into Retry-After or a pushback trailer. */
   readonly retryAfterSeconds?: number;
+  /** Name, value, name, value: for the headers of the answer, not for its body. */
+  readonly headers?: readonly string[];
   readonly [key: string]: unknown;
 }
 

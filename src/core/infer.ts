@@ -1,17 +1,30 @@
 /**
- * The hot path, read top to bottom: model, decoding, batching, engine, answer. Every protocol calls this one
- * function; it knows no wire format, no runtime and no store. Steps are plain calls, each with the errors that leave it.
+ * The hot path, read top to bottom: access, model, features, decoding, cache, batching, engine, answer, record. Every protocol calls
+ * this one function; it knows no wire format, no runtime and no store. Steps are plain calls, each with the errors that leave it.
  */
+import type { Caller } from '../ports/access.ts';
 import type { Clock } from '../ports/clock.ts';
+import { mayAsk } from './access/role.ts';
 import type { BatchAnswer } from './batching/ticket.ts';
 import { HotpathError } from './errors.ts';
+import type { FeatureCache } from './features/feature-cache.ts';
+import { joinFeatures } from './features/join-features.ts';
+import { answered, failed } from './predictions/prediction-facts.ts';
+import type { PredictionRecorder } from './predictions/prediction-recorder.ts';
+import { quote } from './registry/failures.ts';
 import type { Runner } from './runner.ts';
-import type { NamedTensor } from './tensor.ts';
+import type { NamedTensor, Tensor } from './tensor.ts';
 import type { InferCall, InferResponse, ModelView } from './types.ts';
 
 /** A ready model that stays loaded until the lease is released. */
 export interface ModelLease {
-  readonly model: { readonly view: ModelView; readonly runner: Pick<Runner, 'submit'> };
+  readonly model: {
+    readonly view: ModelView;
+    readonly runner: Pick<Runner, 'submit'>;
+    readonly sloMs: number;
+    /** Of models whose requests may name entities. */
+    readonly features?: Pick<FeatureCache, 'getMany'> | undefined;
+  };
   release(): void;
 }
 
@@ -19,6 +32,10 @@ export interface InferDeps {
   readonly clock: Clock;
   /** Synchronous when the model is ready; a promise while it loads. */
   readonly acquire: (model: string | undefined, version: string | undefined) => ModelLease | Promise<ModelLease>;
+  /** Name of the model of requests that name none; needed where callers have scopes. */
+  readonly defaultModel?: (() => string | undefined) | undefined;
+  /** Absent: predictions are not logged. */
+  readonly recorder?: Pick<PredictionRecorder, 'record'> | undefined;
 }
 
 /**
@@ -26,29 +43,56 @@ export interface InferDeps {
  * @throws HotpathError; see the steps.
  */
 export async function infer(deps: InferDeps, call: InferCall): Promise<InferResponse> {
-  const { clock } = deps;
+  const { clock, recorder } = deps;
+  // Access: PERMISSION_DENIED, before anything is loaded for the caller.
+  if (call.caller?.models !== undefined) checkScope(call.caller, call.model ?? deps.defaultModel?.());
   // Model: MODEL_NOT_FOUND, MODEL_FAILED, MODEL_NOT_READY, SHUTTING_DOWN.
   const pending = deps.acquire(call.model, call.version);
   const lease = pending instanceof Promise ? await loadInTime(clock, pending, call) : pending;
+  const { view, runner, features, sloMs } = lease.model;
+  const startedMs = clock.now();
+  let inputs: readonly Tensor[] | undefined;
   try {
+    // Features: INVALID_INPUT, DEADLINE_EXCEEDED, CANCELLED, OVERLOADED.
+    if (call.entities !== undefined) {
+      const fetching = joinFeatures(features, call, view.name);
+      if (fetching !== undefined) await fetching;
+    }
     // Decoding: INVALID_INPUT, now that the signature is known.
-    const { view, runner } = lease.model;
-    const startedMs = clock.now();
-    const inputs = call.decode(view);
+    inputs = call.decode(view);
     const arrivalMs = clock.now();
-    // Batching and engine: OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT.
+    // Cache, batching and engine: OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, ENGINE_FAILED, POISON_INPUT.
     const answer = await runner.submit(inputs, {
       priority: call.priority ?? view.defaultPriority ?? 0,
       arrivalMs,
-      timeoutMs: call.timeoutMs,
+      timeoutMs: call.entities === undefined ? call.timeoutMs : remaining(call, arrivalMs - startedMs),
       solo: call.batching === 'off',
       cancel: call.cancel,
       sequence: call.sequence,
+      cache: call.cache,
     });
-    return respond(view, call, answer, arrivalMs - startedMs);
+    const response = respond(view, call, answer, arrivalMs - startedMs);
+    if (recorder === undefined) return response;
+    // Record: no error leaves it; the answer waits only where it promises that its record is durable.
+    const untilMs = arrivalMs + (call.timeoutMs ?? sloMs);
+    const recorded = recorder.record(answered(response, call, inputs, clock.now() - startedMs, untilMs));
+    return { ...response, predictionId: recorded instanceof Promise ? await recorded : recorded };
+  } catch (error) {
+    recorder?.record(failed(view, call, inputs, clock.now() - startedMs, error));
+    throw error;
   } finally {
     lease.release();
   }
+}
+
+/** Fetching features takes of the time the client waits. */
+function remaining({ timeoutMs }: InferCall, spentMs: number): number | undefined {
+  return timeoutMs === undefined ? undefined : timeoutMs - spentMs;
+}
+
+function checkScope(caller: Caller, model: string | undefined): void {
+  if (model === undefined || mayAsk(caller, model)) return;
+  throw new HotpathError('PERMISSION_DENIED', `The caller may not use the model ${quote(model)}.`, { field: 'model' });
 }
 
 /** A request with its own deadline does not wait longer than that for a cold model; the load goes on without it. */
@@ -87,5 +131,5 @@ function respond(view: ModelView, call: InferCall, answer: BatchAnswer, decodeMs
     const { datatype, shape, data } = outputs[index]!;
     named.push({ name, datatype, shape, data });
   }
-  return { model: view, outputs: named, timing };
+  return { model: view, outputs: named, timing, cache: answer.cache };
 }

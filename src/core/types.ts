@@ -7,8 +7,8 @@ import type { NamedTensor, Signature, Tensor } from './tensor.ts';
 /** 0 is the default and the most important; lower importance sees wider admission margins. */
 export type Priority = 0 | 1 | 2 | 3;
 
-/** Why a batch left the queue: it was full, an instance was idle, its linger ended, the model drains, or batching is off for it. `cached`: no batch was needed. */
-export type ReleaseReason = 'full' | 'idle' | 'linger-expired' | 'drain' | 'solo' | 'cached';
+/** Why a batch left the queue: it was full, an instance was idle, its linger ended, the model drains, or batching is off for it. */
+export type ReleaseReason = 'full' | 'idle' | 'linger-expired' | 'drain' | 'solo';
 
 /**
  * How a protocol tells the core that its client left. Cheaper than an AbortSignal (no listeners, no events), because one
@@ -63,8 +63,8 @@ export interface InferCall {
   readonly caller?: Caller | undefined;
   /** Entities whose features are joined with the request's own, one per row. */
   readonly entities?: readonly string[] | undefined;
-  /** Gives a model with features what was fetched, in the order of `entities`, before `decode`. */
-  readonly join?: ((features: readonly FeatureRow[]) => void) | undefined;
+  /** Is given what was fetched, in the order of `entities`, before `decode`; undefined: unknown. @throws INVALID_INPUT. */
+  readonly join?: ((features: readonly (FeatureRow | undefined)[]) => void) | undefined;
 }
 
 export type CacheDirective = 'no-cache' | 'no-store';
@@ -94,7 +94,8 @@ export interface InferTiming {
   readonly inferMs: number;
   /** Rows of the batch the (last part of the) request ran in. */
   readonly batchRows: number;
-  readonly release: ReleaseReason;
+  /** `cached`: no batch was needed. */
+  readonly release: ReleaseReason | 'cached';
 }
 
 export interface InferResponse {

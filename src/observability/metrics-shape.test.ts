@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricDefinitions, metricsReference, nvMetricDefinitions } from './metric-definitions.ts';
-import { assertLines, loaded, page, setup, timing } from './testing/metrics-fixture.ts';
+import { allStores, assertLines, loaded, page, setup, timing } from './testing/metrics-fixture.ts';
 
 test('after 200 models further ones share the label other, counters, gauges and all, without losing a request', async () => {
   const names = Array.from({ length: 260 }, (_, i) => `m${i}`);
@@ -35,13 +35,15 @@ test('after 16 versions of a model further ones share a label, and known ones ke
 });
 
 test('no series appears twice and every family is in the table', async () => {
-  const metrics = setup({ nv: true, snapshot: () => [loaded('a'), loaded('b')] });
+  const metrics = setup({ nv: true, snapshot: () => [loaded('a'), loaded('b')], stores: () => allStores });
   for (const name of ['a', 'b']) {
     const model = metrics.telemetry.forModel(name, '1');
     model.request('rest', 'OK', 1);
     model.request('oip-rest', 'INTERNAL', 1);
     model.stages(timing, 0, 0.1);
     model.batch(2, 1, 'solo', 1);
+    model.cacheRows('memory', 1);
+    model.cacheTier('redis', 'read', 'ok', 1);
   }
   const lines = (await page(metrics)).filter((line) => line !== '');
   const series = lines.filter((line) => !line.startsWith('#')).map((line) => line.slice(0, line.lastIndexOf(' ')));
@@ -59,8 +61,10 @@ test('no series appears twice and every family is in the table', async () => {
 });
 
 test('every label used is a label of the table', async () => {
-  const metrics = setup({ nv: true, snapshot: () => [loaded('a')] });
+  const metrics = setup({ nv: true, snapshot: () => [loaded('a')], stores: () => allStores });
   const model = metrics.telemetry.forModel('a', '1');
+  model.cacheRows('memory', 1);
+  model.cacheTier('redis', 'write', 'skipped', 0);
   model.request('rest', 'OK', 1);
   model.stages(timing, 0, 0.1);
   model.batch(2, 1, 'solo', 1);

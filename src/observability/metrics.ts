@@ -5,6 +5,7 @@
 import type { ModelStatus } from '../core/registry/catalog.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PerformanceView } from '../ports/performance.ts';
+import type { StoreFigures } from '../ports/store-figures.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { BusyRatios } from './busy-ratios.ts';
 import { contentType, type MetricFamily, mergeFamilies, render } from './exposition.ts';
@@ -14,6 +15,7 @@ import { nvFamilies } from './nv-metrics.ts';
 import { PerformanceRecorder } from './performance.ts';
 import { buildFamily, processFamilies, systemFamilies } from './process-families.ts';
 import { createProcessStats, type ProcessStatsReader } from './process-stats.ts';
+import { cacheMeterFamilies, storeFamilies } from './store-families.ts';
 import { createSystemStats, type SystemStatsReader } from './system-stats.ts';
 import { type TritonCounters, tritonCounters } from './triton-statistics.ts';
 
@@ -25,6 +27,8 @@ export interface MetricsOptions {
   readonly nv: boolean;
   /** Version of Hotpath, for build_info. */
   readonly version: string;
+  /** Of caches, prediction log, pools and access; called at scrape time only. @default nothing of them */
+  readonly stores?: (() => StoreFigures) | undefined;
   /** Milliseconds since 1970. @default Date.now */
   readonly wallClock?: () => number;
   /** @default the figures of this process */
@@ -64,6 +68,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     return [
       ...snapshotFamilies(models, meters, busy),
       ...meterFamilies(meters),
+      ...cacheMeterFamilies(meters),
+      ...(options.stores === undefined ? [] : storeFamilies(options.stores())),
       ...processFamilies(ofProcess),
       ...systemFamilies(ofSystem),
       buildFamily(version),

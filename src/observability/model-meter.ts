@@ -64,7 +64,6 @@ export class ModelMeter implements ModelTelemetry {
     'linger-expired': 0,
     drain: 0,
     solo: 0,
-    cached: 0,
   };
   readonly sheds: Record<ShedReason, number> = {
     deadline: 0,

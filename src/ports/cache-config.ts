@@ -27,6 +27,6 @@ export interface CacheWarmConfig {
   readonly file?: string;
   /** The most frequent inputs of the last hours of the prediction log. */
   readonly hours?: number;
-  /** Most rows to compute. @default 1000 */
+  /** Most inputs to compute. @default 1000 of the log, all of a file */
   readonly top?: number;
 }

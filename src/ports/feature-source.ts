@@ -11,6 +11,10 @@ export type FeatureRow = Readonly<Record<string, FeatureValue>>;
 export interface FeatureSource {
   /** By entity, in order; undefined: the source has no such entity. Rejects when it cannot answer in time. */
   fetchMany(entities: readonly string[]): Promise<readonly (FeatureRow | undefined)[]>;
+  /** Most entities of one call. @default 100 */
+  readonly maxBatch?: number;
+  /** True: everything is text, as in a Redis hash, and becomes what the model's input takes. @default false */
+  readonly text?: boolean;
   close(): Promise<void>;
 }
 

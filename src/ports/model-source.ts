@@ -94,7 +94,7 @@ export interface ModelSource {
   list(): Promise<readonly ModelEntry[]>;
   /** One model; undefined if there is no such folder or the name is not a legal model name. */
   find(name: string): Promise<ModelEntry | undefined>;
-  /** SHA-256 of the file, hex. */
+  /** SHA-256 of the file and of the external data it names, hex. */
   digest(file: ModelFile): Promise<string>;
   /** A file of the model's folder that its configuration names, such as `initial_state/zeros`. @throws MODEL_FAILED saying what is wrong. */
   readFile(model: string, path: string): Promise<Uint8Array>;

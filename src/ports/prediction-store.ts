@@ -20,8 +20,9 @@ export interface PredictionRecord {
   readonly cache: string;
   /** 16 bytes that are equal for equal inputs; empty when the inputs were not read or are too large to be kept. */
   readonly inputKey: Uint8Array;
-  /** As core/tensor-codec.ts writes them, in the signature's order; undefined when too large or not wanted. */
+  /** With their names, as core/predictions/named-tensors.ts writes them; undefined when too large or not wanted. */
   readonly inputs: Uint8Array | undefined;
+  /** Those that were asked for, in the same form; undefined also when there was no answer. */
   readonly outputs: Uint8Array | undefined;
 }
 
@@ -41,6 +42,7 @@ export interface PredictionFilter {
 }
 
 export interface FrequentInput {
+  /** As in PredictionRecord. */
   readonly inputs: Uint8Array;
   readonly count: number;
 }

@@ -30,8 +30,11 @@ export interface ErrorBody {
 
 /** `{"error": {"code", "message", "details"?}}`. */
 export function errorBody(error: HotpathError): ErrorBody {
-  const { code, message, details } = error;
-  return { error: details === undefined ? { code, message } : { code, message, details } };
+  const { code, message } = error;
+  if (error.details === undefined) return { error: { code, message } };
+  // Some details are headers and not for the body.
+  const { headers: _, ...details } = error.details;
+  return { error: { code, message, details } };
 }
 
 /** Seconds for the Retry-After header, at least 1 as it has no fractions; undefined where retrying does not help. */

@@ -20,6 +20,7 @@ export const columns = [
   'handlers',
   'onnx-file',
   'training',
+  'optimizer',
   'loadtest',
   'client',
   'config',
@@ -57,6 +58,14 @@ export const layers: Readonly<Record<string, Layer>> = {
     config: 'types',
     'node and npm': 'yes',
   },
+  optimizer: {
+    core: ['core/tensor', 'core/errors', 'core/seeded-random', 'core/batching'],
+    ports: 'types',
+    optimizer: 'yes',
+    'onnx-file': 'yes',
+    config: 'types',
+    'node and npm': 'yes',
+  },
   loadtest: {
     core: ['core/tensor', 'core/errors', 'core/seeded-random', 'core/batching'],
     ports: 'types',
@@ -72,11 +81,15 @@ export const layers: Readonly<Record<string, Layer>> = {
 };
 
 /** Folders of a room that all its folders may import, although the room is `own` to itself; so may files directly in the room. */
-export const sharedFolders: readonly string[] = ['protocols/codecs', 'protocols/oip'];
+export const sharedFolders: readonly string[] = ['protocols/codecs', 'protocols/oip', 'adapters/sql'];
 
 /** Packages that only one folder may import. */
 export const ownedPackages: Readonly<Record<string, string>> = {
   'onnxruntime-node': 'engines/onnx',
+  ioredis: 'adapters/redis',
+  pg: 'adapters/postgres',
+  undici: 'adapters/http',
+  jose: 'adapters/auth',
 };
 
 /**

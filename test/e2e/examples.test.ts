@@ -1,9 +1,15 @@
 /** The examples run as their READMEs say, and give the answers they are there to show. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { loadConfig } from '../../src/config/load.ts';
+import { startServer } from '../../src/server.ts';
+import { startPostgresServer, withoutPostgres } from '../integration/support/postgres-server.ts';
+import { startRedisServer, withoutRedis } from '../integration/support/redis-server.ts';
 import { modelFolder, post, serve, storeIris } from './support/serve.ts';
 
 const run = promisify(execFile);
@@ -93,4 +99,77 @@ test('the curl script answers each of its questions', { skip: withoutCurl }, asy
     assert.deepEqual(model.loaded.signature.inputs, [{ name: 'features', datatype: 'float32', shape: [-1, 4] }]);
     assert.equal(mistake.error.code, 'INVALID_INPUT');
   });
+});
+
+/** As `npm start -- --config <file>`, with everything it writes in a folder of the test's own. Returns what the script printed. */
+async function tryExample(file: string, folder: string, urls: Record<string, string>): Promise<readonly string[]> {
+  const ports = { port: '0', 'admin-port': '0', 'grpc-port': '0' };
+  const paths = {
+    models: join(folder, 'models'),
+    'cache-dir': join(folder, 'cache'),
+    'auth-key-file': join(folder, 'token-keys.json'),
+  };
+  const loaded = loadConfig({ file: join(examples, file), env: {}, flags: { ...ports, ...paths, ...urls } });
+  const server = await startServer(loaded, { logDestination: { write: () => {} } });
+  try {
+    const { stdout } = await run(process.execPath, [join(examples, 'embedded/try.ts'), server.url, server.adminUrl!]);
+    return stdout.trim().split('\n');
+  } finally {
+    await server.drain();
+    await server.close();
+  }
+}
+
+/** What try.ts prints; only where the first answer comes from depends on what happened before. */
+const expectedLines = (first: string, dropped: string) => [
+  'token: good for 900 s',
+  `first: overheating, x-cache: ${first}`,
+  'again: overheating, x-cache: memory',
+  'entity: overheating, x-cache: memory',
+  `another entity: overheating, x-cache: ${first}`,
+  'logged: machine-state OK for user:ada, from memory',
+  `invalidated: ${dropped}`,
+  'afterwards: overheating, x-cache: miss',
+  'warmed: 20 computed, 0 cached already, 0 failed',
+  'a warmed one: healthy, x-cache: memory',
+];
+
+test('embedded shows cache, features, log and sign-in in one process, and its answers outlive a restart', async () => {
+  const folder = await modelFolder();
+  try {
+    const machines = `sqlite:${join(folder, 'machines.db')}`;
+    await run(process.execPath, [join(examples, 'embedded/prepare.ts'), join(folder, 'models'), machines]);
+    const urls = { 'database-url': `sqlite:${join(folder, 'hotpath.db')}` };
+    const lines = await tryExample('embedded/hotpath.json', folder, urls);
+    assert.deepEqual(lines, expectedLines('miss', 'memory, database'));
+    const [, first] = await tryExample('embedded/hotpath.json', folder, urls);
+    assert.equal(first, 'first: overheating, x-cache: database');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('with-services is the embedded configuration with URLs', () => {
+  const read = (name: string) => JSON.parse(readFileSync(join(examples, name, 'hotpath.json'), 'utf8'));
+  const { redisUrl, databaseUrl, ...rest } = read('with-services');
+  assert.deepEqual(rest, read('embedded'));
+  assert.deepEqual([new URL(redisUrl).protocol, new URL(databaseUrl).protocol], ['redis:', 'postgres:']);
+});
+
+const withoutServices = withoutRedis() || withoutPostgres();
+
+test('with-services runs the same on Redis and PostgreSQL', { skip: withoutServices }, async () => {
+  await using redis = await startRedisServer();
+  await using postgres = await startPostgresServer();
+  const folder = await modelFolder();
+  try {
+    await run(process.execPath, [join(examples, 'embedded/prepare.ts'), join(folder, 'models'), postgres.url]);
+    const urls = { 'redis-url': redis.url, 'database-url': postgres.url };
+    const lines = await tryExample('with-services/hotpath.json', folder, urls);
+    assert.deepEqual(lines, expectedLines('miss', 'memory, redis, database'));
+    const [, first] = await tryExample('with-services/hotpath.json', folder, urls);
+    assert.equal(first, 'first: overheating, x-cache: redis');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import type { ModelEntry, ModelFile, ModelSource } from '../../ports/model-source.ts';
 import { fileProblem, readDataFile } from './config-file.ts';
-import { DigestCache } from './digest-cache.ts';
 import { lookAt } from './fingerprint.ts';
 import { FolderWatcher } from './folder-watcher.ts';
+import { ModelDigest } from './model-digest.ts';
 import { type ConfigParsers, isModelName, namesIn, readModelFolder } from './model-folder.ts';
 
 /** `parseConfig` is `parseModelConfig` of config/model-config.ts, `triton` is made of config/triton. */
@@ -31,7 +31,7 @@ const maxDataBytes = 256 * 2 ** 20;
 
 export class FilesystemModelSource implements ModelSource {
   readonly #options: FilesystemModelSourceOptions;
-  readonly #digests = new DigestCache();
+  readonly #digests = new ModelDigest();
 
   constructor(options: FilesystemModelSourceOptions) {
     this.#options = options;

@@ -351,7 +351,6 @@ describe('the meaning of config.pbtxt', () => {
       'optimization.input_pinned_memory',
       'optimization.priority',
       'parameters["mine"]',
-      'response_cache',
       'runtime',
     ]);
     for (const sentence of notes) assert.match(sentence, /[A-Za-z]\.$/);

@@ -134,8 +134,10 @@ function noteTheRest(mapping: Mapping, written: WrittenConfig, config: TritonMod
   if (config.decoupled) {
     note(mapping, 'model_transaction_policy.decoupled', 'has no effect: ONNX models give one answer per request.');
   }
-  if (config.responseCache)
-    note(mapping, 'response_cache', 'is understood but not served yet: answers are not cached.');
+  if (config.responseCache && (config.kind === 'ensemble' || config.sequence !== undefined)) {
+    const why = config.kind === 'ensemble' ? 'an ensemble: let its models cache' : 'a model with sequences';
+    note(mapping, 'response_cache', `has no effect on ${why}.`);
+  }
   if (config.kind === 'ensemble' && config.warmup.length > 0) {
     note(mapping, 'model_warmup', 'has no effect on an ensemble: its models are warmed up.');
   }

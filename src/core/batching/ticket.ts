@@ -16,7 +16,7 @@ export interface BatchAnswer {
   readonly batchMs: number;
   readonly inferMs: number;
   readonly batchRows: number;
-  readonly release: ReleaseReason;
+  readonly release: ReleaseReason | 'cached';
   /** Set by the cache that stands before the batcher. */
   readonly cache?: CacheOutcome | undefined;
 }

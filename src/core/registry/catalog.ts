@@ -11,7 +11,7 @@ export interface ModelStatus {
   readonly reason?: string | undefined;
   /** Labels that point to this version. */
   readonly labels: readonly string[];
-  /** SHA-256 of the file, once read. */
+  /** SHA-256 of the file and its external data, once read. */
   readonly digest?: string | undefined;
   /** Everything below is present once the version is ready. */
   readonly loaded?: LoadedStatus | undefined;

@@ -4,12 +4,17 @@
  */
 import type { Clock } from '../../ports/clock.ts';
 import type { Engine } from '../../ports/engine.ts';
+import type { FeaturesConfig } from '../../ports/feature-source.ts';
 import type { Logger } from '../../ports/logger.ts';
-import type { ModelSource } from '../../ports/model-source.ts';
+import type { ModelConfig, ModelSource } from '../../ports/model-source.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { BatcherOptions } from '../batching/batcher.ts';
+import type { FeatureCache } from '../features/feature-cache.ts';
 import type { PipelineRunnerOptions } from '../pipeline/pipeline-runner.ts';
 import type { Declared } from '../runner.ts';
+import type { TensorSpec } from '../tensor.ts';
+import type { ModelView } from '../types.ts';
+import type { CacheIdentity } from './cache-identity.ts';
 
 /** The registry's side of a batcher; requests go through the rest of it, which the registry passes on untouched. */
 export interface ModelRunner {
@@ -28,7 +33,14 @@ export interface RunnerStatus {
 }
 
 /** What the registry knows of a batcher to be made; `model` has the model's own signature. */
-export type RunnerOptions = Omit<BatcherOptions, 'random'> & Declared;
+export type RunnerOptions = Omit<BatcherOptions, 'random'> & Declared & CacheFacts;
+
+export interface CacheFacts {
+  /** As clients see the model. */
+  readonly view: ModelView;
+  /** Undefined: answers are not cached. */
+  readonly cache: CacheIdentity | undefined;
+}
 
 /** What the registry knows of a pipeline to be made. */
 export type PipelineOptions = Omit<PipelineRunnerOptions, 'infer'> & Pick<Declared, 'presentation'>;
@@ -40,8 +52,21 @@ export interface RegistryDeps<R extends ModelRunner> {
   readonly telemetry: Telemetry;
   readonly logger: Logger;
   readonly createBatcher: (options: RunnerOptions) => R;
+  /** Absent: `features` of models have no effect. @throws MODEL_FAILED when the configuration cannot work. */
+  readonly openFeatures?:
+    | ((model: string, config: FeaturesConfig, inputs: readonly TensorSpec[]) => Promise<OpenFeatures>)
+    | undefined;
+  /** Told when a version begins to answer: after its first load, after each later one, and after a swap. */
+  readonly onReady?: ((model: string, version: string, config: ModelConfig) => void) | undefined;
   /** Absent: models that are pipelines fail to load. */
   readonly createPipeline?: ((options: PipelineOptions) => R) | undefined;
+}
+
+/** Where the features of one loaded version come from. */
+export interface OpenFeatures {
+  readonly cache: Pick<FeatureCache, 'getMany'>;
+  /** After the last request of the version. Idempotent. */
+  close(): Promise<void>;
 }
 
 export interface RegistryOptions {

@@ -13,6 +13,7 @@ import type { ModelRunner } from './dependencies.ts';
 import { type LoadContext, type LoadRequest, loadKey } from './load-request.ts';
 import { LoadedModel } from './loaded-model.ts';
 import type { Reservation } from './memory-room.ts';
+import { openFeatures } from './open-features.ts';
 import type { Plan } from './plan.ts';
 
 /** @throws MODEL_FAILED; what loading a step's model throws, naming the step. */
@@ -54,6 +55,7 @@ export async function loadPipeline<R extends ModelRunner>(
     sloMs: sloMs ?? steps.reduce((sum, step) => sum + step.sloMs, 0),
     digest: '',
     configKey: loadKey(request),
+    features: await openFeatures(deps, request.config, view),
     reservation: weightless,
     loadMs: deps.clock.now() - startedMs,
     notes: request.notes ?? [],

@@ -8,13 +8,15 @@ import type { CostModel } from '../batching/cost-model.ts';
 import { HotpathError } from '../errors.ts';
 import type { Declared } from '../runner.ts';
 import type { CancelToken, ModelView, Priority } from '../types.ts';
+import { cacheIdentityOf } from './cache-identity.ts';
 import { resolveDeclared } from './declared-parts.ts';
 import { runDeclaredWarmUps } from './declared-warm-up.ts';
-import type { ModelRunner, RegistryOptions } from './dependencies.ts';
+import type { ModelRunner, OpenFeatures, RegistryOptions } from './dependencies.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import { type LoadContext, type LoadRequest, loadKey } from './load-request.ts';
 import { LoadedModel } from './loaded-model.ts';
 import type { Reservation } from './memory-room.ts';
+import { openFeatures } from './open-features.ts';
 import { batchLimitMs, deriveMaxBatchSize, deriveSloMs, type Plan, planModel } from './plan.ts';
 import { learnCost, powersOfTwo, type WarmUpResult, warmUp } from './warm-up.ts';
 
@@ -60,7 +62,8 @@ export async function loadVersion<R extends ModelRunner>(
     if ((await source.digest(file)) !== digest) throw failed('The file changed while it was loaded.');
     checkCancelled(token);
     const parts = { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs };
-    return assemble(context, request, parts);
+    const view = viewOf(request, parts);
+    return assemble(context, request, view, { ...parts, features: await openFeatures(context.deps, config, view) });
   } catch (error) {
     await engineModel?.close().catch(() => {});
     reservation.free();
@@ -136,14 +139,16 @@ interface Loaded {
   readonly digest: string;
   readonly reservation: Reservation;
   readonly startedMs: number;
+  readonly features: OpenFeatures | undefined;
 }
 
 function assemble<R extends ModelRunner>(
   { deps, options }: LoadContext<R>,
   request: LoadRequest,
-  { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs }: Loaded,
+  view: ModelView,
+  { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs, features }: Loaded,
 ): LoadedModel<R> {
-  const { name, file, config, outputLabels, notes = [] } = request;
+  const { name, file, config, notes = [] } = request;
   const measured = warm.samples.length > 0 || report.singleRunMs !== undefined;
   const cost = learnCost(warm.samples, report.singleRunMs);
   const sloMs = deriveSloMs(config, options.sloMs, measured ? cost.estimateMs(1) : undefined);
@@ -151,20 +156,12 @@ function assemble<R extends ModelRunner>(
   // A single run says nothing about the slope, so only a sweep of two sizes may size batches.
   const sizing = warm.samples.length > 1 ? cost : undefined;
   const maxBatchSize = batchable ? capFailed(largestBatch(config, report, sizing, sloMs), warm) : 1;
-  const view: ModelView = {
-    name,
-    version: file.version,
-    signature: declared.presentation?.signature ?? engineModel.signature,
-    batchable,
-    labels: config.classNames,
-    outputLabels,
-    defaultPriority: defaultPriorityOf(request),
-    nan: config.nan ?? 'reject',
-  };
   const telemetry = deps.telemetry.forModel(name, file.version);
   const runner = deps.createBatcher({
     model: { ...view, signature: engineModel.signature },
     ...declared,
+    view,
+    cache: cacheIdentityOf(request, digest),
     instances: engineModel.instances,
     clock: deps.clock,
     telemetry,
@@ -189,11 +186,30 @@ function assemble<R extends ModelRunner>(
     sloMs,
     digest,
     configKey: loadKey(request),
+    features,
     reservation,
     loadMs: deps.clock.now() - startedMs,
     notes: [...plan.notes, ...notes, ...warm.notes, ...warmNotes, ...budgetNotes(reservation, options.memoryBudget)],
     logger: deps.logger,
   });
+}
+
+/** As clients see it. */
+function viewOf(
+  request: LoadRequest,
+  { declared, engineModel, plan }: Pick<Loaded, 'declared' | 'engineModel' | 'plan'>,
+): ModelView {
+  const { name, file, config, outputLabels } = request;
+  return {
+    name,
+    version: file.version,
+    signature: declared.presentation?.signature ?? engineModel.signature,
+    batchable: plan.batching.enabled,
+    labels: config.classNames,
+    outputLabels,
+    defaultPriority: defaultPriorityOf(request),
+    nan: config.nan ?? 'reject',
+  };
 }
 
 /** An engine that knows its own limit need not be measured. */

@@ -9,7 +9,7 @@ import type { CostModel } from '../batching/cost-model.ts';
 import { HotpathError } from '../errors.ts';
 import type { ModelView } from '../types.ts';
 import type { LoadedStatus } from './catalog.ts';
-import type { ModelRunner } from './dependencies.ts';
+import type { ModelRunner, OpenFeatures } from './dependencies.ts';
 import type { Reservation } from './memory-room.ts';
 import type { Plan } from './plan.ts';
 import { powersOfTwo } from './warm-up.ts';
@@ -33,6 +33,8 @@ export interface LoadedParts<R extends ModelRunner> {
   readonly digest: string;
   /** The part of model.json that decides how it is loaded; see `loadKey`. */
   readonly configKey: string;
+  /** Of models whose requests may name entities. */
+  readonly features: OpenFeatures | undefined;
   readonly reservation: Reservation;
   readonly loadMs: number;
   readonly notes: readonly string[];
@@ -43,6 +45,8 @@ export class LoadedModel<R extends ModelRunner> implements Lease<R> {
   readonly view: ModelView;
   readonly runner: R;
   readonly telemetry: ModelTelemetry;
+  readonly sloMs: number;
+  readonly features: OpenFeatures['cache'] | undefined;
   readonly parts: LoadedParts<R>;
   /** Itself: one object serves as every caller's lease, so that acquiring allocates nothing. */
   readonly model: LoadedModel<R>;
@@ -58,6 +62,8 @@ export class LoadedModel<R extends ModelRunner> implements Lease<R> {
     this.view = parts.view;
     this.runner = parts.runner;
     this.telemetry = parts.telemetry;
+    this.sloMs = parts.sloMs;
+    this.features = parts.features?.cache;
   }
 
   get leases(): number {
@@ -89,10 +95,10 @@ export class LoadedModel<R extends ModelRunner> implements Lease<R> {
   }
 
   async #close(): Promise<void> {
-    const { runner, engineModel, reservation, logger, view } = this.parts;
-    for (const part of [runner, engineModel]) {
+    const { runner, engineModel, features, reservation, logger, view } = this.parts;
+    for (const part of [runner, engineModel, features]) {
       try {
-        await part.close();
+        await part?.close();
       } catch (error) {
         logger.error({ model: view.name, version: view.version, err: error }, 'closing a model failed');
       }

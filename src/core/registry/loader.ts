@@ -86,6 +86,12 @@ export class Loader<R extends ModelRunner> {
     loaded.parts.reservation.ready(loaded, () => this.#evict(record, slot, loaded));
   }
 
+  /** From here on requests find it. */
+  announce(record: ModelRecord<R>, loaded: LoadedModel<R>): void {
+    this.#ready.publish(record);
+    this.#context.deps.onReady?.(record.name, loaded.view.version, record.entry.config);
+  }
+
   /** Takes the loaded model out of the slot and closes it behind its last lease. Resolves when it is gone. */
   retire(record: ModelRecord<R>, slot: VersionSlot<R>): Promise<void> {
     const { loaded } = slot;
@@ -153,7 +159,7 @@ export class Loader<R extends ModelRunner> {
       loaded.retain(slot.waiters);
       this.install(record, slot, loaded);
       if (record.removed || this.#closed) void this.retire(record, slot);
-      else this.#ready.publish(record);
+      else this.announce(record, loaded);
       return loaded;
     } catch (error) {
       this.rememberFailure(slot, toHotpathError(error));

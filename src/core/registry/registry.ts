@@ -88,6 +88,11 @@ export class ModelRegistry<R extends ModelRunner> implements ModelCatalog {
     return loaded;
   }
 
+  /** Whether requests of the version are answered without a load. */
+  isReady(model: string, version: string): boolean {
+    return this.#ready.find(model, version) !== undefined;
+  }
+
   /** What the configuration of a known model says; undefined before anybody asked for it. Synchronous and cheap. */
   definition(model: string): ModelDefinition | undefined {
     const entry = this.#directory.records.get(model)?.entry;

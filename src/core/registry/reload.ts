@@ -148,5 +148,6 @@ function swap<R extends ModelRunner>(
     if (predecessor !== undefined) old.push(predecessor);
   }
   ready.publish(record);
+  for (const loaded of fresh.values()) loader.announce(record, loaded);
   for (const loaded of old) void loader.dispose(loaded);
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { InferTiming } from '../../core/types.ts';
+import type { StoreFigures } from '../../ports/store-figures.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import type { ProcessStats, ProcessStatsReader } from '../process-stats.ts';
 import type { SystemStats } from '../system-stats.ts';
@@ -38,11 +39,38 @@ export const timing: InferTiming = {
   release: 'idle',
 };
 
+/** A server that uses everything. */
+export const allStores: StoreFigures = {
+  cache: { entries: 2, bytes: 300, maxBytes: 1000, evictions: 1 },
+  predictions: { written: 10, dropped: 1, failedBatches: 2, waiting: 3 },
+  access: { refused: { key: 4, rate: 5 } },
+  features: { memory: 6, source: 7 },
+  pools: [
+    {
+      kind: 'postgres',
+      name: 'database "main"',
+      size: 8,
+      maxSize: 12,
+      inUse: 5,
+      idle: 3,
+      waiting: 2,
+      acquired: 100,
+      waitedMs: 1500,
+      timeouts: 1,
+      recycled: 4,
+      errors: 6,
+      lastError: 'reset',
+      breaker: undefined,
+    },
+  ],
+};
+
 interface Setup {
   readonly nv?: boolean;
   readonly clock?: FakeClock;
   readonly snapshot?: () => readonly ModelStatus[];
   readonly processStats?: Partial<ProcessStats>;
+  readonly stores?: () => StoreFigures;
 }
 
 export function setup({
@@ -50,13 +78,14 @@ export function setup({
   clock = new FakeClock(),
   snapshot = () => [],
   processStats = {},
+  stores,
 }: Setup = {}): Metrics {
   const reader: ProcessStatsReader = {
     read: async () => ({ ...processFigures, ...processStats }),
     close: () => undefined,
   };
   const systemStats = { read: async () => systemFigures };
-  return createMetrics({ snapshot, clock, nv, version: '1.2.3', processStats: reader, systemStats });
+  return createMetrics({ snapshot, clock, nv, version: '1.2.3', processStats: reader, systemStats, stores });
 }
 
 export function loaded(name: string, overrides: Partial<LoadedStatus> = {}): ModelStatus {

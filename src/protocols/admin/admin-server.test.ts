@@ -38,7 +38,7 @@ function setUp() {
     logger: { debug: log, info: log, warn: log, error: log },
     catalog,
     setLogLevel: async (level) => void done.push(`level ${level}`),
-    pools: () => [],
+    pools: () => ({ upstreams: [], pools: [] }),
     profileCpu: async (seconds) => ({ seconds }),
     profileHeap: async () => {
       throw new HotpathError('OVERLOADED', 'Another profile is being taken.', { retryAfterSeconds: 3 });

@@ -3,11 +3,12 @@
  * only this. Answers a call exactly once; everything after that is ignored. Knows no message type and no model.
  */
 import { HotpathError, invalidInput } from '../../core/errors.ts';
+import type { Caller, Credentials } from '../../ports/access.ts';
 import { acceptedEncodings, compress, decompress, type MessageEncoding, parseEncoding } from './compression.ts';
 import type { GrpcContext } from './context.ts';
 import { type Frame, frameOf, joinFrame, sealFrame } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
-import { errorTrailers, okTrailers, type Trailers } from './status.ts';
+import { errorTrailers, okTrailers, type Trailers, withFacts } from './status.ts';
 import { parseTimeout } from './timeout.ts';
 import type { StreamReceiver, TransportStream } from './transport.ts';
 
@@ -29,6 +30,10 @@ export class ServerCall implements StreamReceiver {
   readonly startMs: number;
   /** From the client's deadline, counted from `startMs`. */
   readonly timeoutMs: number | undefined = undefined;
+  /** Who calls; undefined while anybody may, for public methods, and until it is known. */
+  caller: Caller | undefined = undefined;
+  /** Trailers beside the status, whatever it will be: name, value, name, value. */
+  facts: readonly string[] = noFacts;
   readonly #stream: TransportStream;
   readonly #frames: FrameReader;
   readonly #encoding: MessageEncoding = 'identity';
@@ -67,6 +72,14 @@ export class ServerCall implements StreamReceiver {
     return this.#stream.peer;
   }
 
+  get credentials(): Credentials {
+    return { authorization: this.#stream.header('authorization'), apiKey: this.#stream.header('x-api-key') };
+  }
+
+  get cacheControl(): string | undefined {
+    return this.#stream.header('cache-control');
+  }
+
   /** Milliseconds of the client's deadline that are left now; undefined without one. */
   remainingMs(nowMs: number): number | undefined {
     return this.timeoutMs === undefined ? undefined : this.timeoutMs - (nowMs - this.startMs);
@@ -85,20 +98,20 @@ export class ServerCall implements StreamReceiver {
     if (this.#over) return;
     if (this.#outgoing === undefined && !this.#compresses(frame)) {
       this.#close();
-      this.#stream.end(sealFrame(frame, false), okTrailers);
-    } else this.#queue(frame, okTrailers);
+      this.#stream.end(sealFrame(frame, false), withFacts(okTrailers, this.facts));
+    } else this.#queue(frame, withFacts(okTrailers, this.facts));
   }
 
   /** The good end of a streaming call. */
   finish(): void {
-    this.#end(okTrailers);
+    this.#end(withFacts(okTrailers, this.facts));
   }
 
   /** Ends the call with the status of the error. */
   fail(thrown: unknown): void {
     if (this.#over) return;
     this.context.logFailure(this.path, thrown);
-    this.#end(errorTrailers(thrown));
+    this.#end(withFacts(errorTrailers(thrown), this.facts));
   }
 
   /** Ends the call although its method has not said so; the method is told. */
@@ -210,6 +223,8 @@ export class ServerCall implements StreamReceiver {
     else this.#outgoing = this.#outgoing.then(close);
   }
 }
+
+const noFacts: readonly string[] = [];
 
 const ignoringSink: MessageSink = { onMessage() {}, onEnd() {}, onGone() {} };
 

@@ -23,7 +23,8 @@ export function deferred(load: () => Promise<(path: string) => Method>): Method 
   };
 }
 
-class DeferredSink implements MessageSink {
+/** Keeps what arrives until it is told the method. */
+export class DeferredSink implements MessageSink {
   #sink: MessageSink | undefined;
   #messages: Buffer[] = [];
   #isEnded = false;

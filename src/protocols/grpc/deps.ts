@@ -1,6 +1,7 @@
 /** What the gRPC server needs from outside; the composition root fills it. Types only. */
 import type { InFlightLimiter } from '../../core/admission/in-flight.ts';
 import type { InferCall, InferResponse } from '../../core/types.ts';
+import type { AccessGuard } from '../../ports/access.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { OipDeps } from '../oip/oip-deps.ts';
 
@@ -61,6 +62,7 @@ type SharedDeps = Pick<
   | 'loadOverride'
   | 'logLevel'
   | 'setLogLevel'
+  | 'audit'
 >;
 
 export interface GrpcDeps extends SharedDeps {
@@ -70,6 +72,8 @@ export interface GrpcDeps extends SharedDeps {
   readonly random: Random;
   /** Must call `decode` at most once and settle for every call. */
   readonly infer: (call: InferCall) => Promise<InferResponse>;
+  /** Absent: anybody may ask. */
+  readonly access?: AccessGuard | undefined;
   /** Shared with other protocols of the process; one of its own when not given. */
   readonly inFlight?: InFlightLimiter;
   /** Called once per finished prediction request; the recycler counts. */

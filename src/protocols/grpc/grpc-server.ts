@@ -6,7 +6,9 @@ import { type Method, ServerCall } from './call.ts';
 import { GrpcContext } from './context.ts';
 import { deferred } from './deferred.ts';
 import type { GrpcDeps } from './deps.ts';
+import { guarded } from './guarded.ts';
 import { createH2Transport } from './h2/h2-transport.ts';
+import { methodRoles } from './method-roles.ts';
 import { modelInfer } from './methods/model-infer.ts';
 import { modelStreamInfer } from './methods/model-stream-infer.ts';
 import { services } from './services.ts';
@@ -49,7 +51,7 @@ export function createGrpcServer(deps: GrpcDeps): GrpcServer {
 /** The hot methods, written by hand; all others are loaded with the first call that is none of them. */
 const hotMethods: ReadonlyMap<string, Method> = new Map([
   [`/${services.inference}/ModelInfer`, modelInfer],
-  [`/${services.inference}/ModelStreamInfer`, modelStreamInfer],
+  [`/${services.inference}/ModelStreamInfer`, guarded(methodRoles.inference.ModelStreamInfer, modelStreamInfer)],
 ]);
 
 async function loadOtherMethods(context: GrpcContext): Promise<(path: string) => Method> {

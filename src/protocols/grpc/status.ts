@@ -60,7 +60,15 @@ export function errorTrailers(thrown: unknown): Trailers {
   if (retrySeconds !== undefined) trailers['grpc-retry-pushback-ms'] = String(Math.ceil(retrySeconds * 1000));
   // Unknown to the client library, useful to people: the code as the REST API writes it.
   trailers['hotpath-code'] = error.code;
-  return trailers;
+  return withFacts(trailers, error.details?.headers ?? []);
+}
+
+/** The same trailers where there are none to add, which are sent as they were prepared. */
+export function withFacts(trailers: Trailers, facts: readonly string[]): Trailers {
+  if (facts.length === 0) return trailers;
+  const more: Record<string, string> = { ...trailers };
+  for (let at = 0; at + 1 < facts.length; at += 2) more[facts[at]!] = facts[at + 1]!;
+  return more;
 }
 
 function encodeMessage(text: string): string {

@@ -3,12 +3,22 @@
  * what the answer needs and nothing of the payload once it is decoded.
  */
 import type { Tensor } from '../../core/tensor.ts';
-import { CancelToken, type InferCall, type InferResponse, type ModelView, type Priority } from '../../core/types.ts';
+import {
+  type CacheDirective,
+  CancelToken,
+  type InferCall,
+  type InferResponse,
+  type ModelView,
+  type Priority,
+} from '../../core/types.ts';
+import type { Caller } from '../../ports/access.ts';
+import type { FetchedRows } from '../codecs/read-joined.ts';
 import { type AnswerPlan, checkJsonForm, checkPlan, planAnswer, plannedNames } from './answer-plan.ts';
 import { type BindLimits, bindInputs } from './bind-inputs.ts';
+import { bindJoined } from './bind-joined.ts';
 import { bindRawBody } from './bind-raw-body.ts';
 import { hasWideIntegers, withExactIntegers } from './infer-json.ts';
-import { readSchedule, readSequence, type SequenceStep } from './parameters.ts';
+import { readEntity, readSchedule, readSequence, type SequenceStep } from './parameters.ts';
 import { type OipTarget, rawRequest, readJsonRequest } from './read-json-request.ts';
 import type { OipRequest } from './request.ts';
 import { type OipAnswer, writeResponse } from './write-response.ts';
@@ -20,11 +30,18 @@ export class OipCall implements InferCall {
   readonly priority: Priority | undefined;
   readonly timeoutMs: number | undefined;
   readonly cancel = new CancelToken();
+  caller: Caller | undefined;
+  cache: CacheDirective | undefined;
   readonly plan: AnswerPlan;
   /** Of stateful models; undefined when the request belongs to no sequence. */
   readonly sequence: SequenceStep | undefined;
   /** The model, once decoding has begun. */
   view: ModelView | undefined;
+  /** From the parameter `entity`; undefined: the request brings all inputs. */
+  readonly entities: readonly [string] | undefined;
+  /** Only with entities, so that other requests make no closure of it. */
+  readonly join: ((features: FetchedRows) => void) | undefined;
+  #fetched: FetchedRows | undefined;
   #request: OipRequest | undefined;
   #rawBody: Uint8Array | undefined;
   #source: Buffer | undefined;
@@ -40,6 +57,14 @@ export class OipCall implements InferCall {
     this.sequence = readSequence(request.parameters);
     this.plan = planAnswer(request, limits.maxInputs);
     this.outputs = plannedNames(this.plan);
+    this.entities = readEntity(request.parameters);
+    this.join =
+      this.entities === undefined
+        ? undefined
+        : (features) => {
+            this.#fetched = features;
+          };
+    this.#fetched = undefined;
     this.#request = request;
     this.#rawBody = rawBody;
     this.#limits = limits;
@@ -62,6 +87,9 @@ export class OipCall implements InferCall {
   };
 
   #bind(request: OipRequest, model: ModelView, source: Buffer | undefined): readonly Tensor[] {
+    if (this.entities !== undefined) {
+      return bindJoined(request, model, this.#limits, this.entities[0], this.#fetched?.[0]);
+    }
     try {
       return bindInputs(request, model, this.#limits);
     } catch (error) {

@@ -1,5 +1,6 @@
 /** What the protocol's routes need from outside; the composition root fills it. Types only. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../../ports/key-store.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { LogLevel } from './log-settings.ts';
@@ -25,6 +26,8 @@ export interface OipDeps extends ModelLookup {
   readonly logLevel: () => LogLevel;
   /** In this process and its siblings. */
   readonly setLogLevel: (level: LogLevel) => Promise<void>;
+  /** Where it is written down who loaded, unloaded and changed settings. */
+  readonly audit?: Pick<AuditLog, 'append'> | undefined;
   readonly limits: {
     readonly maxJsonDepth: number;
     /** Of a load with files; all other bodies here are small. */

@@ -2,6 +2,7 @@
  * The parameters of a request that mean something to the server; all others are the model's and pass unread. Reserved keys are
  * checked here for every wire. Source: Triton's extensions `parameters`, `schedule_policy` and `sequence`.
  */
+import { entityRule, isEntity } from '../../core/features/entity.ts';
 import type { Priority } from '../../core/types.ts';
 import { describeValue, quote } from '../codecs/value-text.ts';
 import { expectedAt } from './field-errors.ts';
@@ -57,6 +58,14 @@ export function readSequence(parameters: OipParameters | undefined): SequenceSte
   const start = readFlag('parameters.sequence_start', parameters?.sequence_start, false);
   const end = readFlag('parameters.sequence_end', parameters?.sequence_end, false);
   return id === 0 || id === 0n ? undefined : { id, start, end };
+}
+
+/** The entity whose features are fetched: one, for a request of one row. Undefined: the request brings all inputs. @throws INVALID_INPUT. */
+export function readEntity(parameters: OipParameters | undefined): readonly [string] | undefined {
+  const entity = parameters?.entity;
+  if (entity === undefined) return undefined;
+  if (isEntity(entity)) return [entity];
+  throw expectedAt('parameters.entity', entityRule, describeValue(entity));
 }
 
 /** A boolean parameter or its default. @throws INVALID_INPUT. */

@@ -26,12 +26,15 @@ export function readJsonRequest(value: unknown, binary: Uint8Array, target: OipT
   const { model, version } = target;
   const tail = new BinaryTail(binary);
   const inputs = readList('inputs', value.inputs, limits.maxInputs);
-  if (inputs.length === 0) throw expectedAt('inputs', 'a list of at least one input', 'none');
+  const parameters = readParameters('parameters', value.parameters);
+  // An entity may bring them all.
+  if (inputs.length === 0 && parameters?.entity === undefined)
+    throw expectedAt('inputs', 'a list of at least one input', 'none');
   const request = {
     model,
     version,
     id: readId(value.id),
-    parameters: readParameters('parameters', value.parameters),
+    parameters,
     inputs: inputs.map((input, index) => readInput(`inputs[${index}]`, input, tail)),
     outputs: readOutputs(value.outputs, limits.maxInputs),
   };

@@ -1,10 +1,14 @@
 /** What the native REST API needs from outside; the composition root fills it. Types only. */
 import type { Config } from '../../config/schema.ts';
+import type { IssueToken } from '../../core/access/login.ts';
 import type { InFlightLimiter } from '../../core/admission/in-flight.ts';
+import type { PredictionReader } from '../../core/predictions/prediction-reader.ts';
 import type { ModelCatalog } from '../../core/registry/catalog.ts';
 import type { InferCall, InferResponse } from '../../core/types.ts';
+import type { AccessGuard } from '../../ports/access.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Interpret } from '../../ports/handler.ts';
+import type { AuditLog } from '../../ports/key-store.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { PerformanceView } from '../../ports/performance.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
@@ -52,8 +56,18 @@ export interface RestDeps {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Name of the model that /api/v1/predict uses; shown in the model list. */
   readonly defaultModel: () => string | undefined;
+  /** Absent: anybody may ask. */
+  readonly access?: AccessGuard | undefined;
+  /** Absent: there is no POST /token. */
+  readonly issueToken?: IssueToken | undefined;
+  /** Public keys of the tokens that this server signs, as a JSON Web Key Set. Absent: the route is not there. */
+  readonly jwks?: (() => Promise<object>) | undefined;
+  /** Where it is written down who loaded, unloaded and changed settings. */
+  readonly audit?: Pick<AuditLog, 'append'> | undefined;
   /** Shared with other protocols of the process; one of its own when not given. */
   readonly inFlight?: InFlightLimiter;
+  /** Absent: predictions are not logged, and there is nothing to read back. */
+  readonly predictions?: PredictionReader | undefined;
   /** Called once per finished prediction request; the recycler counts. */
   readonly onAnswered?: () => void;
 }

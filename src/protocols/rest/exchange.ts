@@ -3,10 +3,13 @@
  * Inference Protocol have in common; each adds how it reads and answers. Every way out passes `#end`, which gives back the
  * in-flight place exactly once. Callbacks instead of async functions: the hot path has one promise, the core's.
  */
-import { type ErrorCode, HotpathError } from '../../core/errors.ts';
-import type { CancelToken, InferCall, InferResponse, ModelView } from '../../core/types.ts';
+import { type ErrorCode, HotpathError, toHotpathError } from '../../core/errors.ts';
+import type { CacheDirective, CancelToken, InferCall, InferResponse, ModelView } from '../../core/types.ts';
+import type { Caller, Grant } from '../../ports/access.ts';
 import type { Protocol } from '../../ports/telemetry.ts';
+import { cacheDirectiveOf } from '../cache-directive.ts';
 import { readLongJson } from '../codecs/long-json.ts';
+import { credentialsOf } from '../credentials.ts';
 import type { Traced } from '../request-accounts.ts';
 import type { RestContext } from './context.ts';
 import { secondsText } from './duration-text.ts';
@@ -15,6 +18,8 @@ import type { Abandonable, BodyLimits, BodyReceiver, HeaderList, Wire } from './
 
 export interface ExchangeCall extends InferCall {
   readonly cancel: CancelToken;
+  caller: Caller | undefined;
+  cache: CacheDirective | undefined;
   /** The model, once decoding has begun. */
   readonly view: ModelView | undefined;
 }
@@ -31,6 +36,9 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
   #receivedMs = 0;
   #held = false;
   #gone = false;
+  #grant: Grant | undefined;
+  /** Set while the credentials are checked; the body is read meanwhile. */
+  #admission: Promise<void> | undefined;
 
   constructor(context: RestContext, wire: Wire, protocol: Protocol) {
     this.context = context;
@@ -50,7 +58,7 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
 
   /** Refuses without reading a byte of the body where the headers suffice. */
   start(): void {
-    const limits = this.#enter() ?? this.bodyLimits();
+    const limits = this.#enter() ?? this.#admit() ?? this.bodyLimits();
     if (limits instanceof HotpathError) this.fail(limits);
     else this.wire.receive(limits, this);
   }
@@ -59,11 +67,8 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
   onBody(body: Buffer): void {
     if (this.#gone) return;
     this.#receivedMs = this.context.deps.clock.now();
-    try {
-      this.parse(body, this.#receivedMs);
-    } catch (error) {
-      this.fail(error);
-    }
+    if (this.#admission === undefined) this.#parse(body);
+    else void this.#admission.then(() => this.#parse(body));
   }
 
   /** The client has left; what still runs for it is dropped as early as the core can. */
@@ -77,7 +82,7 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
   fail(thrown: unknown): void {
     if (this.#gone) return;
     const nowMs = this.context.deps.clock.now();
-    const headers = ['x-process-time', secondsText(nowMs - this.startMs)];
+    const headers = ['x-process-time', secondsText(nowMs - this.startMs), ...(this.#grant?.headers ?? [])];
     this.#end(this.answerError(thrown, headers).code, nowMs);
   }
 
@@ -92,9 +97,19 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
     return { requestId: requestIdOf(this.wire), traceparent: this.wire.headers.traceparent };
   }
 
+  /** What every answer says beside its timing. */
+  pushFacts(headers: HeaderList, { cache, predictionId }: InferResponse): void {
+    if (cache !== undefined) headers.push('x-cache', cache);
+    if (predictionId !== undefined) headers.push('x-prediction-id', predictionId);
+    if (this.#grant !== undefined) headers.push(...this.#grant.headers);
+  }
+
   /** `body`: large bytes that the call's tensors alias; given back for the next request once nobody reads them. */
   protected infer(call: Call, body: Buffer | undefined): void {
     this.#call = call;
+    call.caller = this.#grant?.caller;
+    const cacheControl = this.wire.headers['cache-control'];
+    if (cacheControl !== undefined) call.cache = cacheDirectiveOf(cacheControl);
     const { deps, bodyPool } = this.context;
     deps.infer(call).then(
       (response) => {
@@ -130,6 +145,36 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
     return undefined;
   }
 
+  /** Why the caller may not ask; undefined while that is not known. */
+  #admit(): HotpathError | undefined {
+    const { access } = this.context.deps;
+    if (access === undefined) return undefined;
+    const answer = access.enter(credentialsOf(this.wire.headers), 'predict');
+    if (!(answer instanceof Promise)) return this.#take(answer);
+    this.#admission = answer.then((later) => {
+      this.#admission = undefined;
+      const refusal = this.#take(later);
+      if (refusal !== undefined) this.fail(refusal);
+    }, this.fail.bind(this));
+    return undefined;
+  }
+
+  #take(answer: Grant | Error): HotpathError | undefined {
+    if (answer instanceof Error) return toHotpathError(answer);
+    if (this.#gone) answer.release();
+    else this.#grant = answer;
+    return undefined;
+  }
+
+  #parse(body: Buffer): void {
+    if (this.#gone) return;
+    try {
+      this.parse(body, this.#receivedMs);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   #answer(call: Call, response: InferResponse): void {
     if (this.#gone) return;
     try {
@@ -146,6 +191,7 @@ export abstract class Exchange<Call extends ExchangeCall> implements Abandonable
       this.wire.unwatch(this);
       inFlight.leave(this.#client);
     }
+    this.#grant?.release();
     accounts.end(this.#protocol, code, nowMs - this.startMs, this.#call?.view, this);
   }
 }

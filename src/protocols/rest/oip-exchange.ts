@@ -48,9 +48,11 @@ export class OipExchange extends Exchange<OipCall> {
     const now = clock.now();
     if (typeof body === 'string') {
       const own: HeaderList = [];
+      this.pushFacts(own, response);
       pushTiming(own, response.timing, this.parseMs, now - begun, now - this.startMs);
       send(context, wire, 200, jsonType, body, own);
     } else {
+      this.pushFacts(headers, response);
       pushTiming(headers, response.timing, this.parseMs, now - begun, now - this.startMs);
       let size = 0;
       for (const chunk of body) size += chunk.byteLength;

@@ -29,6 +29,7 @@ export function addOip(app: FastifyInstance, context: RestContext): void {
     control: config.modelControl,
     logLevel: deps.logLevel,
     setLogLevel: deps.setLogLevel,
+    audit: deps.audit,
     limits: config,
     exchange: (request, reply, target) => {
       reply.hijack();

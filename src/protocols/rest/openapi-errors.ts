@@ -27,7 +27,7 @@ const samples = {
   MODEL_NOT_READY: { message: 'The model is unloading.', details: { retryAfterSeconds: 1 } },
   MODEL_FAILED: { message: 'No output of the model is a tensor, so there is nothing to answer with.' },
   OVERLOADED: { message: '1024 predictions are in progress; try again shortly.', details: { retryAfterSeconds: 1 } },
-  UNAUTHENTICATED: { message: 'Authentication is required: send a valid API key or bearer token.' },
+  UNAUTHENTICATED: { message: 'Credentials that this server accepts are needed.' },
   PERMISSION_DENIED: { message: 'The caller may not use the model "iris".', details: { field: 'model' } },
   RATE_LIMITED: { message: 'Too many requests of this client are in flight.', details: { retryAfterSeconds: 1 } },
   DEADLINE_EXCEEDED: { message: 'The deadline passed before the model was free.' },
@@ -69,12 +69,14 @@ function statusesOf(codes: readonly ErrorCode[]): number[] {
 function responseOf(status: number): Response {
   const codes = allCodes.filter((code) => statusOf[code] === status);
   const retries = status === 429 || status === 503;
+  const unknown = status === 401;
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
     headers: {
       ...commonHeaders,
       'X-Process-Time': headerRef('ProcessTime'),
       ...(retries ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+      ...(unknown ? { 'WWW-Authenticate': headerRef('WwwAuthenticate') } : {}),
     },
     content: {
       'application/json': {

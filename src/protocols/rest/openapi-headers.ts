@@ -113,6 +113,7 @@ export const headers = {
     schema: { type: 'integer', minimum: 1 },
     example: 1,
   },
+  WwwAuthenticate: { description: 'How to identify: Bearer.', schema: { type: 'string' }, example: 'Bearer' },
   ETag: {
     description: 'Changes when the content changes.',
     schema: { type: 'string' },

@@ -3,12 +3,14 @@ import { errorRefs } from './openapi-errors.ts';
 import { healthExample, modelExample, modelsExample } from './openapi-examples.ts';
 import { commonHeaders, headerRef, parameterRefs } from './openapi-headers.ts';
 import { predictPaths } from './openapi-predict-paths.ts';
+import { predictionPaths } from './openapi-prediction-paths.ts';
 import { type Example, type Operation, type PathItem, type Response, schemaRef, text } from './openapi-types.ts';
 
 type Examples = Readonly<Record<string, Example>>;
 
 export const paths: Readonly<Record<string, PathItem>> = {
   ...predictPaths,
+  ...predictionPaths,
   '/api/v1/models': metadata('listModels', 'List the models', 'Every served version with state and signature.', {
     name: 'ModelList',
     examples: modelsExample,

@@ -1,4 +1,5 @@
 /** Schemas of predict requests and their answers for the OpenAPI document. Data only. */
+import { maxEntities, maxEntityLength } from '../../core/features/entity.ts';
 import { datatypes } from '../../core/tensor.ts';
 import type { InferTiming, ReleaseReason } from '../../core/types.ts';
 import { integer, listOf, number, objectOf, oneOf, type Schema, schemaRef, text } from './openapi-types.ts';
@@ -35,6 +36,22 @@ const instances: Schema = {
   description: 'Rows to predict in one request.',
 };
 
+const entityName: Schema = { type: 'string', minLength: 1, maxLength: maxEntityLength };
+
+const entity: Schema = {
+  ...entityName,
+  description:
+    'Name of what the row is about, for models with a source of features. Its features are fetched; those of the request win.',
+};
+
+const entities: Schema = {
+  type: 'array',
+  minItems: 1,
+  maxItems: maxEntities,
+  items: entityName,
+  description: 'The same for many rows; instances, if given, has an object for each.',
+};
+
 const outputs: Schema = {
   type: 'array',
   minItems: 1,
@@ -65,20 +82,22 @@ const value: Schema = {
 export const predictSchemas = {
   PredictRequest: {
     type: 'object',
-    description: 'Exactly one of features and inputs.',
-    properties: { features, inputs, ...selection, ...common },
+    description: 'Exactly one of features and inputs; with entity, features or nothing.',
+    properties: { features, inputs, entity, ...selection, ...common },
     additionalProperties: false,
   },
   BatchRequest: {
     type: 'object',
-    properties: { instances, ...selection, ...common },
-    required: ['instances'],
+    description: 'instances, entities, or both.',
+    properties: { instances, entities, ...selection, ...common },
+    anyOf: [{ required: ['instances'] }, { required: ['entities'] }],
     additionalProperties: false,
   },
   ModelPredictRequest: {
     type: 'object',
-    description: 'Exactly one of features, inputs and instances. Model and version stand in the URL.',
-    properties: { features, inputs, instances, ...common },
+    description:
+      'Exactly one of features, inputs and instances; with entity, features or nothing; with entities, instances or nothing. Model and version stand in the URL.',
+    properties: { features, inputs, instances, entity, entities, ...common },
     additionalProperties: false,
   },
   Options: {

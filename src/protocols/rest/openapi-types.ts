@@ -18,8 +18,10 @@ export interface Schema {
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;
+  readonly maxItems?: number;
   readonly uniqueItems?: boolean;
   readonly minLength?: number;
+  readonly maxLength?: number;
   readonly pattern?: string;
   readonly format?: string;
   readonly [extension: `x-${string}`]: unknown;
@@ -67,6 +69,8 @@ export interface Operation {
   readonly parameters?: readonly Ref[];
   readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response | Ref>>;
+  /** Overrides that of the document; empty: nothing is needed. */
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
 }
 
 export type PathItem = { readonly [method in 'get' | 'post']?: Operation };

@@ -5,6 +5,9 @@ import { Script } from 'node:vm';
 import Fastify from 'fastify';
 import { type ErrorCode, errorCodes } from '../../core/errors.ts';
 import { statusOf } from '../http-errors.ts';
+import { requireRoles } from '../route-roles.ts';
+import { addTokenRoutes } from './access-token.ts';
+import { readTokenRequest } from './access-token-request.ts';
 import { docsPage, docsPolicy } from './docs-page.ts';
 import { docsScript } from './docs-script.ts';
 import { openApi } from './openapi.ts';
@@ -13,6 +16,7 @@ import type { Media, Operation, PathItem, Response, Schema } from './openapi-typ
 import { addPlainRoutes } from './plain-routes.ts';
 import { readPredictBody } from './predict-body.ts';
 import { addPredictRoutes } from './predict-routes.ts';
+import { addPredictionRoutes } from './prediction-routes.ts';
 
 interface Document {
   readonly openapi: string;
@@ -26,7 +30,7 @@ interface Document {
 }
 
 /** As a client gets it. */
-const document = JSON.parse(JSON.stringify(openApi('1.2.3'))) as Document;
+const document = JSON.parse(JSON.stringify(openApi('1.2.3', { auth: false, issuesTokens: false }))) as Document;
 
 const operations: readonly (Operation & { readonly route: string })[] = Object.entries(document.paths).flatMap(
   ([path, item]) => Object.entries(item).map(([method, operation]) => ({ ...operation, route: `${method} ${path}` })),
@@ -42,6 +46,7 @@ function registeredRoutes(): string[] {
   const context = { deps: {} } as never;
   addPredictRoutes(app, context);
   addPlainRoutes(app, context);
+  addPredictionRoutes(app, context, {} as never);
   return routes;
 }
 
@@ -191,6 +196,51 @@ describe('the OpenAPI document', () => {
       .map((line) => JSON.parse(line) as object);
     for (const line of lines) assert.equal(offence(document.components.schemas.PredictionLine!, line), undefined);
     assert.equal((lines.at(-1) as { count: number }).count, lines.length - 1);
+  });
+});
+
+describe('the OpenAPI document of a server with auth', () => {
+  const guarded = JSON.parse(JSON.stringify(openApi('1.2.3', { auth: true, issuesTokens: true }))) as Document & {
+    readonly security: readonly Readonly<Record<string, unknown>>[];
+    readonly components: { readonly securitySchemes: Readonly<Record<string, unknown>> };
+  };
+  const stub = async () => ({});
+
+  it('asks for credentials exactly where the registered role is not public', () => {
+    const app = Fastify({ exposeHeadRoutes: false });
+    const routes = requireRoles(app);
+    const context = { deps: { issueToken: stub, jwks: stub } } as never;
+    addPredictRoutes(app, context);
+    addPlainRoutes(app, context);
+    addTokenRoutes(app, context);
+    addPredictionRoutes(app, context, {} as never);
+    const listed = Object.entries(guarded.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, { security, responses }]) => {
+        const isOpen = security?.length === 0;
+        if (!isOpen) assert.ok(responses[401] && responses[403], path);
+        return `${method} ${path} ${isOpen}`;
+      }),
+    );
+    const registered = routes.map(({ method, url, role }) => {
+      return `${method.toLowerCase()} ${url.replaceAll(/:(\w+)/g, '{$1}')} ${role === 'public'}`;
+    });
+    assert.deepEqual(listed.sort(), registered.sort());
+  });
+
+  it('names its schemes, and all references lead somewhere', () => {
+    for (const scheme of guarded.security.flatMap(Object.keys)) assert.ok(scheme in guarded.components.securitySchemes);
+    for (const reference of collect(guarded, '$ref') as string[]) {
+      const [, , kind, name] = reference.split('/');
+      const parts = (guarded.components as unknown as Record<string, Record<string, unknown>>)[kind!];
+      assert.notEqual(parts?.[name!], undefined, reference);
+    }
+  });
+
+  it('has an example of a token request that the server takes', () => {
+    const { content } = guarded.paths['/token']!.post!.requestBody!;
+    const { value } = content['application/json']!.examples!.ann!;
+    const read = readTokenRequest('application/json', new TextEncoder().encode(JSON.stringify(value)));
+    assert.deepEqual(read, value);
   });
 });
 

@@ -2,9 +2,19 @@
  * The OpenAPI 3.1 document of the native REST API, written by hand. Loaded by plain-routes.ts on the first visit of
  * /docs/openapi.json; must never be imported by anything that runs at start-up or per prediction.
  */
+import {
+  accessSchemas,
+  guardedPaths,
+  limitHeaders,
+  security,
+  securitySchemes,
+  tokenPaths,
+  withLimitHeaders,
+} from './openapi-access.ts';
 import { errorResponses } from './openapi-errors.ts';
 import { headers, parameters } from './openapi-headers.ts';
 import { paths } from './openapi-paths.ts';
+import { predictionHeaders, predictionParameters, predictionSchemas } from './openapi-prediction-paths.ts';
 import { schemas } from './openapi-schemas.ts';
 
 const description =
@@ -17,8 +27,34 @@ const tags = [
   { name: 'Documentation', description: 'This page and the document behind it.' },
 ];
 
+/** Which of the routes and rules that need `auth` there are. */
+export interface AccessFacts {
+  readonly auth: boolean;
+  readonly issuesTokens: boolean;
+}
+
 /** `version`: of the server, which is also that of the document. */
-export function openApi(version: string): object {
+export function openApi(version: string, { auth, issuesTokens }: AccessFacts): object {
+  const document = openDocument(version);
+  if (!auth) return document;
+  const { components } = document;
+  const all = issuesTokens ? { ...document.paths, ...tokenPaths } : document.paths;
+  return {
+    ...document,
+    security,
+    tags: [...tags, { name: 'Access', description: 'Who may ask.' }],
+    paths: guardedPaths(all),
+    components: {
+      ...components,
+      schemas: { ...components.schemas, ...accessSchemas },
+      headers: { ...components.headers, ...limitHeaders },
+      responses: withLimitHeaders(components.responses),
+      securitySchemes,
+    },
+  };
+}
+
+function openDocument(version: string) {
   return {
     openapi: '3.1.0',
     info: { title: 'Hotpath', version, description, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
@@ -26,6 +62,11 @@ export function openApi(version: string): object {
     servers: [{ url: '/' }],
     tags,
     paths,
-    components: { schemas, parameters, headers, responses: errorResponses },
+    components: {
+      schemas: { ...schemas, ...predictionSchemas },
+      parameters: { ...parameters, ...predictionParameters },
+      headers: { ...headers, ...predictionHeaders },
+      responses: errorResponses,
+    },
   };
 }

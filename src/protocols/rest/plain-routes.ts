@@ -2,8 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
+import type { RouteRole } from '../../ports/access.ts';
+import { visibleTo } from '../model-scope.ts';
 import { contentTypes } from './body-format.ts';
 import type { RestContext } from './context.ts';
+import type { HealthView } from './deps.ts';
 import { type NodeWire, wireOf } from './node-wire.ts';
 import { send } from './send.ts';
 import { sendError } from './send-error.ts';
@@ -25,29 +28,30 @@ interface ModelParams {
 type StableStatus = Omit<LoadedStatus, 'queue' | 'inFlightRequests' | 'busyInstances'>;
 
 export function addPlainRoutes(app: FastifyInstance, context: RestContext): void {
-  const { catalog, defaultModel, health, metrics, warm } = context.deps;
-  const get = (url: string, answer: (request: FastifyRequest) => Answer | Promise<Answer>): void => {
-    app.get(url, (request, reply) => {
+  const { access, catalog, defaultModel, health, issueToken, metrics, warm } = context.deps;
+  const get = (url: string, role: RouteRole, answer: (request: FastifyRequest) => Answer | Promise<Answer>): void => {
+    app.get(url, { config: { role } }, (request, reply) => {
       reply.hijack();
       void respond(context, request, wireOf(request, reply, context.requestTimeoutMs), answer);
     });
   };
-  get('/', () =>
+  get('/', 'public', () =>
     json({ name: 'hotpath', version: health().version, docs: '/docs', predict: '/api/v1/predict', health: '/health' }),
   );
-  get('/health', () => {
-    const view = health();
+  get('/health', 'public', () => {
+    const view = access === undefined ? health() : withoutModels(health());
     return { ...json(view), status: view.state === 'ready' ? 200 : 503, headers: uncached() };
   });
-  get('/health/live', () => ({ ...json({ live: true }), headers: uncached() }));
-  get('/health/ready', () => {
+  get('/health/live', 'public', () => ({ ...json({ live: true }), headers: uncached() }));
+  get('/health/ready', 'public', () => {
     const { state } = health();
     return { ...json({ ready: state === 'ready', state }), status: state === 'ready' ? 200 : 503, headers: uncached() };
   });
-  get('/metrics', () => metrics());
-  get('/api/v1/models', async (request) => {
-    const models = (await catalog.list()).map(stableStatus);
-    return cacheable(request, { defaultModel: defaultModel() ?? null, models });
+  get('/metrics', 'operate', () => metrics());
+  get('/api/v1/models', 'predict', async (request) => {
+    const models = visibleTo(request.caller, await catalog.list());
+    const named = visibleTo(request.caller, [{ name: defaultModel() ?? '' }])[0]?.name || null;
+    return cacheable(request, { defaultModel: named, models: models.map(stableStatus) });
   });
   const describe = async (request: FastifyRequest): Promise<Answer> => {
     const { model, version } = request.params as ModelParams;
@@ -55,10 +59,10 @@ export function addPlainRoutes(app: FastifyInstance, context: RestContext): void
     await warm(model, version);
     return cacheable(request, stableStatus(await catalog.describe(model, version)));
   };
-  get('/api/v1/models/:model', describe);
-  get('/api/v1/models/:model/versions/:version', describe);
+  get('/api/v1/models/:model', 'predict', describe);
+  get('/api/v1/models/:model/versions/:version', 'predict', describe);
   // Loaded on the first visit: documentation must not cost a server its start-up time and memory.
-  get('/docs', async () => {
+  get('/docs', 'public', async () => {
     const { docsPage, docsPolicy } = await import('./docs-page.ts');
     return {
       body: docsPage,
@@ -66,9 +70,9 @@ export function addPlainRoutes(app: FastifyInstance, context: RestContext): void
       headers: ['content-security-policy', docsPolicy],
     };
   });
-  get('/docs/openapi.json', async () => {
+  get('/docs/openapi.json', 'public', async () => {
     const { openApi } = await import('./openapi.ts');
-    return json(openApi(health().version));
+    return json(openApi(health().version, { auth: access !== undefined, issuesTokens: issueToken !== undefined }));
   });
 }
 
@@ -85,6 +89,11 @@ async function respond(
     const { code } = sendError(context, wire, error);
     context.deps.telemetry.unroutedRequest('rest', code, 0);
   }
+}
+
+/** Health is public, but which models there are is not. */
+function withoutModels({ notes: _, ...view }: HealthView): HealthView {
+  return { ...view, optimizations: [] };
 }
 
 function json(value: object): Answer {

@@ -27,6 +27,7 @@ export function sendAnswer(exchange: PredictExchange, call: PredictCall, answer:
   const headers: HeaderList = [];
   const body = encode(exchange, call, answer, format, headers);
   const now = context.deps.clock.now();
+  exchange.pushFacts(headers, answer);
   pushTiming(headers, answer.timing, exchange.parseMs, now - begun, now - exchange.startMs);
   const sent = format === 'ndjson' ? 'json' : format;
   send(context, wire, 200, contentTypes[sent], body, headers);
@@ -102,6 +103,7 @@ async function streamLines(
     const meaning = interpret(exchange, call, answer);
     const begun = context.deps.clock.now();
     const headers: HeaderList = ['content-type', contentTypes.ndjson];
+    exchange.pushFacts(headers, answer);
     pushTiming(headers, answer.timing, exchange.parseMs, 0, begun - exchange.startMs);
     finishHeaders(context, wire, headers);
     await writeLines(stream(200, headers), answer, meaning, call.rows);

@@ -6,6 +6,7 @@ import { invalidInput } from '../../core/errors.ts';
 import type { Priority } from '../../core/types.ts';
 import { isObject } from '../codecs/read-row.ts';
 import { describeValue, listNames, quote } from '../codecs/value-text.ts';
+import { type EntityField, joinEntities, takeEntities } from './predict-entities.ts';
 
 export type PayloadKind = 'features' | 'instances' | 'inputs';
 
@@ -21,12 +22,24 @@ export interface PredictBody {
   batching: 'off' | undefined;
   /** False leaves class names out of the answer. */
   labels: boolean;
+  /** One per row, whose features are fetched; the payload then has the request's own, or is undefined. */
+  entities: readonly string[] | undefined;
 }
 
 /** Longest deadline a client may ask for: an hour. */
 export const maxTimeoutMs = 3_600_000;
 
-const bodyFields = ['features', 'instances', 'inputs', 'model', 'version', 'outputs', 'options'] as const;
+const bodyFields = [
+  'features',
+  'instances',
+  'inputs',
+  'entity',
+  'entities',
+  'model',
+  'version',
+  'outputs',
+  'options',
+] as const;
 const optionFields = ['timeoutMs', 'priority', 'batching', 'outputs', 'labels'] as const;
 
 /** @throws INVALID_INPUT naming the field. */
@@ -42,6 +55,7 @@ export function readPredictBody(value: unknown, kinds: readonly PayloadKind[], m
   }
   const body = emptyBody(kinds[0]!);
   let payloads = 0;
+  let entityField: EntityField | undefined;
   for (const name in value) {
     const field = value[name];
     switch (name) {
@@ -53,6 +67,10 @@ export function readPredictBody(value: unknown, kinds: readonly PayloadKind[], m
         body.kind = name;
         body.payload = field;
         payloads++;
+        break;
+      case 'entity':
+      case 'entities':
+        entityField = takeEntities(body, name, field, entityField);
         break;
       case 'model':
         body.model = readText('model', field);
@@ -70,7 +88,8 @@ export function readPredictBody(value: unknown, kinds: readonly PayloadKind[], m
         throw invalidInput(name.slice(0, 100), `Unknown field ${quote(name)}; expected: ${listNames(bodyFields)}.`);
     }
   }
-  if (payloads !== 1) throw wrongPayloads(payloads, kinds);
+  if (entityField !== undefined) joinEntities(body, entityField, payloads, kinds);
+  else if (payloads !== 1) throw wrongPayloads(payloads, kinds);
   return body;
 }
 
@@ -85,6 +104,7 @@ export function emptyBody(kind: PayloadKind, payload?: unknown): PredictBody {
     priority: undefined,
     batching: undefined,
     labels: true,
+    entities: undefined,
   };
 }
 

@@ -4,10 +4,12 @@
  */
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { CancelToken, type InferCall, type ModelView, type Priority } from '../../core/types.ts';
+import { type CacheDirective, CancelToken, type InferCall, type ModelView, type Priority } from '../../core/types.ts';
+import type { Caller } from '../../ports/access.ts';
 import { NumberRow } from '../codecs/number-row.ts';
 import { readRawTensor } from '../codecs/raw-tensor.ts';
 import { readInputs, readShape } from '../codecs/read-inputs.ts';
+import { type FetchedRows, readJoinedRow, readJoinedRows } from '../codecs/read-joined.ts';
 import { readJson } from '../codecs/read-json.ts';
 import { readFeatures, readInstances, readNumberRow } from '../codecs/read-row.ts';
 import { limitNames, type PayloadKind, type PredictBody } from './predict-body.ts';
@@ -33,12 +35,19 @@ export class PredictCall implements InferCall {
   readonly timeoutMs: number | undefined;
   readonly batching: 'off' | undefined;
   readonly cancel = new CancelToken();
+  caller: Caller | undefined;
+  cache: CacheDirective | undefined;
   readonly kind: PayloadKind | 'raw';
   readonly labels: boolean;
   /** The model, once decoding has begun. */
   view: ModelView | undefined;
   /** Rows of the request; 1 for named inputs. */
   rows = 1;
+  /** One per row; undefined: the request brings all features itself. */
+  readonly entities: readonly string[] | undefined;
+  /** Only with entities, so that other requests make no closure of it. */
+  readonly join: ((features: FetchedRows) => void) | undefined;
+  #fetched: FetchedRows | undefined;
   #payload: unknown;
   readonly #limits: CallLimits;
 
@@ -51,6 +60,14 @@ export class PredictCall implements InferCall {
     this.batching = body.batching;
     this.labels = body.labels;
     this.kind = raw === undefined ? body.kind : 'raw';
+    this.entities = body.entities;
+    this.join =
+      body.entities === undefined
+        ? undefined
+        : (features) => {
+            this.#fetched = features;
+          };
+    this.#fetched = undefined;
     this.#payload = raw ?? body.payload;
     this.#limits = limits;
   }
@@ -62,6 +79,7 @@ export class PredictCall implements InferCall {
     // The parsed body must not stay alive while the request waits in the queue.
     this.#payload = undefined;
     checkOutputs(this.outputs, model);
+    if (this.entities !== undefined) return this.#decodeJoined(this.entities, payload, model);
     if (payload instanceof NumberRow) {
       const tensor = readNumberRow(payload, model);
       if (tensor !== undefined) return [tensor];
@@ -78,6 +96,14 @@ export class PredictCall implements InferCall {
     this.rows = Array.isArray(payload) ? payload.length : 0;
     return readInstances(payload, model);
   };
+
+  #decodeJoined(entities: readonly string[], own: unknown, model: ModelView): readonly Tensor[] {
+    const fetched = this.#fetched!;
+    this.#fetched = undefined;
+    if (this.kind === 'features') return readJoinedRow(entities[0]!, fetched[0], own, model);
+    this.rows = entities.length;
+    return readJoinedRows(entities, fetched, own, model);
+  }
 
   #readRaw({ bytes, shape }: RawPayload, model: ModelView): Tensor {
     const { inputs } = model.signature;

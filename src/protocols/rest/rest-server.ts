@@ -5,8 +5,11 @@
 import type http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { mayAsk } from '../../core/access/role.ts';
 import { fromFramework } from '../framework-errors.ts';
 import { notFound } from '../http-errors.ts';
+import { type DeclaredRoute, guardRoutes, requireRoles } from '../route-roles.ts';
+import { addTokenRoutes } from './access-token.ts';
 import { RestContext } from './context.ts';
 import type { RestDeps } from './deps.ts';
 import { Drain } from './drain.ts';
@@ -17,11 +20,14 @@ import { wireOf } from './node-wire.ts';
 import { addOip } from './oip-mount.ts';
 import { addPlainRoutes } from './plain-routes.ts';
 import { addPredictRoutes } from './predict-routes.ts';
+import { addPredictionRoutes } from './prediction-routes.ts';
 import { sendError } from './send-error.ts';
 
 export interface RestServer {
   /** For tests without a socket: `app.inject`. */
   readonly app: FastifyInstance;
+  /** Every route with the role it demands; complete once the app is ready. */
+  readonly routes: readonly DeclaredRoute[];
   /** @throws EADDRINUSE and the like. */
   listen(): Promise<{ readonly url: string; readonly address: AddressInfo }>;
   /** Answers say `connection: close` from now on; everything is still served. */
@@ -35,11 +41,12 @@ export interface RestServer {
 export function createRestServer(deps: RestDeps): RestServer {
   const { config, clock } = deps;
   const context = new RestContext(deps);
-  const { app, server } = createApp(context);
+  const { app, server, routes } = createApp(context);
   const lane = createLane(context, server);
   const drain = new Drain(server, lane, clock);
   return {
     app,
+    routes,
     async listen() {
       await app.listen({ host: config.host, port: config.port });
       const address = server.address() as AddressInfo;
@@ -64,9 +71,15 @@ export function createRestServer(deps: RestDeps): RestServer {
   };
 }
 
-function createApp(context: RestContext): { app: FastifyInstance; server: NodeServer } {
+interface App {
+  readonly app: FastifyInstance;
+  readonly server: NodeServer;
+  readonly routes: readonly DeclaredRoute[];
+}
+
+function createApp(context: RestContext): App {
   let server!: NodeServer;
-  const app = Fastify({
+  const typed = Fastify({
     logger: false,
     // Ids are made with the answer, not for every request.
     genReqId: () => '',
@@ -82,6 +95,10 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
       return server as never;
     },
   });
+  const app = typed as unknown as FastifyInstance;
+  const { access } = context.deps;
+  const routes = requireRoles(app);
+  if (access !== undefined) guardRoutes(app, access);
   // Bodies are read by the exchange itself, after it has looked at the headers.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -99,10 +116,19 @@ function createApp(context: RestContext): { app: FastifyInstance; server: NodeSe
     reply.hijack();
     sendError(context, wireOf(request, reply, context.requestTimeoutMs), fromFramework(error));
   });
-  addPredictRoutes(app as unknown as FastifyInstance, context);
-  addPlainRoutes(app as unknown as FastifyInstance, context);
-  addOip(app as unknown as FastifyInstance, context);
-  return { app: app as unknown as FastifyInstance, server };
+  addPredictRoutes(app, context);
+  addPlainRoutes(app, context);
+  addTokenRoutes(app, context);
+  addPredictionRoutes(app, context, {
+    reader: context.deps.predictions,
+    privateAnswers: access !== undefined,
+    authorize:
+      ({ caller }) =>
+      (model) =>
+        caller === undefined || mayAsk(caller, model),
+  });
+  addOip(app, context);
+  return { app, server, routes };
 }
 
 /** Undefined where HTTP/2 may be spoken: its connections are node's from the first byte. */

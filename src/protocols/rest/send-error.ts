@@ -24,6 +24,8 @@ export function finishError(context: ErrorContext, wire: Wire, error: HotpathErr
   if (isFailure(error.code)) logFailure(context.deps.logger, wire, error);
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) headers.push('retry-after', String(retryAfter));
+  if (error.code === 'UNAUTHENTICATED') headers.push('www-authenticate', 'Bearer');
+  if (error.details?.headers !== undefined) headers.push(...error.details.headers);
   if (wire.leavesMuchUnread) wire.closeAfterAnswer();
 }
 

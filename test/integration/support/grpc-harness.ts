@@ -45,6 +45,8 @@ export const grpcConfig: GrpcConfig = {
 
 export interface TestServer extends AsyncDisposable {
   readonly server: GrpcServer;
+  /** What it was made of, for other protocols beside it. */
+  readonly deps: GrpcDeps;
   readonly port: number;
   readonly address: string;
   /** `model code` of every finished prediction, in order. */
@@ -94,7 +96,7 @@ export async function startGrpc(options: TestOptions = {}): Promise<TestServer> 
   const calls: InferCall[] = [];
   const inferDeps = { clock, acquire: registry.acquire.bind(registry) };
   const test = { state: 'ready' as TestServer['state'] };
-  const server = createGrpcServer({
+  const deps: GrpcDeps = {
     config,
     clock,
     random: () => 0.5,
@@ -114,10 +116,12 @@ export async function startGrpc(options: TestOptions = {}): Promise<TestServer> 
     statistics: async () => ({ counters: () => undefined }),
     inFlight,
     ...options.deps,
-  });
+  };
+  const server = createGrpcServer(deps);
   const { port } = await server.listen();
   return Object.assign(test, {
     server,
+    deps,
     port,
     address: `127.0.0.1:${port}`,
     requests,

@@ -5,6 +5,7 @@ import { type Method, oneMessage, type ServerCall, unary } from '../call.ts';
 import type { GrpcContext } from '../context.ts';
 import { frameOf } from '../frame.ts';
 import { readMessage, writeMessage } from '../messages.ts';
+import type { MethodsOf } from '../method-roles.ts';
 
 type Serving = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 
@@ -12,7 +13,7 @@ const responseType = 'grpc.health.v1.HealthCheckResponse';
 const lookEveryMs = 500;
 
 /** `services`: the names that may be asked for; empty is the server as a whole. */
-export function healthMethods(context: GrpcContext, services: readonly string[]): Readonly<Record<string, Method>> {
+export function healthMethods(context: GrpcContext, services: readonly string[]): MethodsOf<'health', Method> {
   const statusOf = (service: string): Serving => {
     if (service !== '' && !services.includes(service)) return 'SERVICE_UNKNOWN';
     return context.deps.health().state === 'ready' && !context.closing ? 'SERVING' : 'NOT_SERVING';

@@ -92,11 +92,16 @@ class Slot implements RunReceiver {
   constructor(call: ServerCall, settled: () => void) {
     this.#call = call;
     this.#settled = settled;
-    this.run = new InferRun(call.context, this, 'stream-response', call.peer, call.context.deps.clock.now());
+    this.run = new InferRun(call, this, 'stream-response', call.context.deps.clock.now());
   }
 
   start(message: Buffer): void {
-    const refusal = this.run.enter();
+    const entered = this.run.enter();
+    if (entered instanceof Promise) void entered.then((refusal) => this.#begin(message, refusal));
+    else this.#begin(message, entered);
+  }
+
+  #begin(message: Buffer, refusal: HotpathError | undefined): void {
     if (refusal !== undefined) this.run.fail(refusal);
     else this.run.start(message, this.#call.remainingMs(this.#call.context.deps.clock.now()));
   }
@@ -106,9 +111,15 @@ class Slot implements RunReceiver {
     this.#settled();
   }
 
-  onError(error: unknown): void {
-    this.#call.context.logFailure(this.#call.path, error);
-    this.frame = encodeStreamError(toHotpathError(error).message, this.run.id);
+  onError(thrown: unknown): void {
+    const error = toHotpathError(thrown);
+    // The key was revoked or the token has expired: nothing more of this stream can succeed.
+    if (error.code === 'UNAUTHENTICATED') {
+      this.#call.abort(error);
+      return;
+    }
+    this.#call.context.logFailure(this.#call.path, thrown);
+    this.frame = encodeStreamError(error.message, this.run.id);
     this.#settled();
   }
 }

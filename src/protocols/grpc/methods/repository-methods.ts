@@ -1,10 +1,17 @@
 /** RepositoryIndex, RepositoryModelLoad, RepositoryModelUnload: Triton's model_repository extension. */
 import { invalidInput } from '../../../core/errors.ts';
+import { checkModel, visibleTo } from '../../model-scope.ts';
 import { loadModel, unloadModel } from '../../oip/control.ts';
 import { readLoadRequest, readUnloadRequest, repositoryIndex } from '../../oip/repository.ts';
 import { type Method, unary } from '../call.ts';
 import type { GrpcContext } from '../context.ts';
 import { readMessage, writeMessage } from '../messages.ts';
+import type { MethodsOf } from '../method-roles.ts';
+
+type Methods = Pick<
+  MethodsOf<'inference', Method>,
+  'RepositoryIndex' | 'RepositoryModelLoad' | 'RepositoryModelUnload'
+>;
 
 interface IndexRequest {
   readonly repositoryName: string;
@@ -21,22 +28,24 @@ type ParameterChoice =
   | { readonly case: undefined }
   | { readonly case: string; readonly value: boolean | bigint | string | Uint8Array };
 
-export function repositoryMethods({ deps }: GrpcContext): Readonly<Record<string, Method>> {
+export function repositoryMethods({ deps }: GrpcContext): Methods {
   return {
-    RepositoryIndex: unary(async (message) => {
+    RepositoryIndex: unary(async (message, { caller }) => {
       const { repositoryName, ready } = readMessage<IndexRequest>('inference.RepositoryIndexRequest', message);
       checkRepository(repositoryName);
-      const models = repositoryIndex(await deps.catalog.list(), ready);
+      const models = repositoryIndex(visibleTo(caller, await deps.catalog.list()), ready);
       return writeMessage('inference.RepositoryIndexResponse', { models });
     }),
-    RepositoryModelLoad: unary(async (message) => {
+    RepositoryModelLoad: unary(async (message, { caller }) => {
       const { model, body } = readControlRequest('inference.RepositoryModelLoadRequest', message);
-      await loadModel(deps, readLoadRequest(model, body));
+      checkModel(caller, model);
+      await loadModel(deps, readLoadRequest(model, body), caller);
       return writeMessage('inference.RepositoryModelLoadResponse', {});
     }),
-    RepositoryModelUnload: unary(async (message) => {
+    RepositoryModelUnload: unary(async (message, { caller }) => {
       const { model, body } = readControlRequest('inference.RepositoryModelUnloadRequest', message);
-      await unloadModel(deps, readUnloadRequest(model, body));
+      checkModel(caller, model);
+      await unloadModel(deps, readUnloadRequest(model, body), caller);
       return writeMessage('inference.RepositoryModelUnloadResponse', {});
     }),
   };

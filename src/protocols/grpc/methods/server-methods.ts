@@ -3,8 +3,11 @@ import { serverMetadata } from '../../oip/server-metadata.ts';
 import { type Method, unary } from '../call.ts';
 import type { GrpcContext } from '../context.ts';
 import { writeMessage } from '../messages.ts';
+import type { MethodsOf } from '../method-roles.ts';
 
-export function serverMethods({ deps }: GrpcContext): Readonly<Record<string, Method>> {
+type Methods = Pick<MethodsOf<'inference', Method>, 'ServerLive' | 'ServerReady' | 'ServerMetadata'>;
+
+export function serverMethods({ deps }: GrpcContext): Methods {
   const { version, control, extensions, health } = deps;
   return {
     ServerLive: unary(async () => writeMessage('inference.ServerLiveResponse', { live: true })),

@@ -19,9 +19,12 @@ export interface RequestHead {
 const kept: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
+  'authorization',
+  'cache-control',
   'content-type',
   'inference-header-content-length',
   'traceparent',
+  'x-api-key',
   'x-priority',
   'x-request-id',
   'x-tensor-outputs',
