@@ -113,10 +113,21 @@ export async function startHotpath(options: HotpathOptions, extra: readonly stri
 /** `patient` brings a deadline of its own, so that nothing is refused: for finding the capacity. */
 export type HotpathWire = 'json' | 'json, batching off' | 'json, patient' | 'msgpack' | 'binary';
 
-export function hotpath(model: BenchModel, wire: HotpathWire, options: HotpathOptions): Competitor {
+/** With other settings than a user has at first. */
+export interface HotpathVariant {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+export function hotpath(
+  model: BenchModel,
+  wire: HotpathWire,
+  options: HotpathOptions,
+  variant?: HotpathVariant,
+): Competitor {
   return {
-    name: wire === 'json' ? 'Hotpath' : `Hotpath, ${wire}`,
-    start: () => startHotpath(options, ['--default-model', model.name]),
+    name: variant?.name ?? (wire === 'json' ? 'Hotpath' : `Hotpath, ${wire}`),
+    start: () => startHotpath(options, ['--default-model', model.name, ...(variant?.args ?? [])]),
     requests: ({ target }) => hotpathRequests(model, wire, target),
   };
 }

@@ -10,6 +10,7 @@ import type { ScenarioName } from './options.ts';
 import { parseOptions } from './options.ts';
 import { printScenario, writeReport } from './report.ts';
 import type { ScenarioResult } from './result.ts';
+import { runCache } from './scenarios/cache.ts';
 import { runGrpc } from './scenarios/grpc.ts';
 import { runIris } from './scenarios/iris.ts';
 import { runMlp } from './scenarios/mlp.ts';
@@ -17,6 +18,7 @@ import { runOverload } from './scenarios/overload.ts';
 import { runProtocols } from './scenarios/protocols.ts';
 import { runResnet } from './scenarios/resnet.ts';
 import { runStartup } from './scenarios/startup.ts';
+import { runStores } from './scenarios/stores.ts';
 import { Workspace } from './workspace.ts';
 import { wrkIsInstalled } from './wrk.ts';
 
@@ -28,6 +30,8 @@ const scenarios: Record<ScenarioName, (context: BenchContext) => Promise<Scenari
   startup: runStartup,
   protocols: runProtocols,
   grpc: runGrpc,
+  cache: runCache,
+  stores: runStores,
 };
 
 const options = parseOptions(process.argv.slice(2));

@@ -1,7 +1,17 @@
 /** Command line of the benchmark. `npm run bench -- --help` prints it. */
 import { parseArgs } from 'node:util';
 
-export const scenarioNames = ['iris', 'mlp', 'resnet', 'overload', 'startup', 'protocols', 'grpc'] as const;
+export const scenarioNames = [
+  'iris',
+  'mlp',
+  'resnet',
+  'overload',
+  'startup',
+  'protocols',
+  'grpc',
+  'cache',
+  'stores',
+] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 
 export interface BenchOptions {

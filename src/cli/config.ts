@@ -17,7 +17,10 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
   const { file, flags, own } = parseSettingFlags(args, ['json']);
   const { config, provenance } = loadConfig({ file, env, flags });
   if (own.has('json')) {
-    const entries = settingNames.map((name) => [name, { value: redacted(name, config[name]), source: provenance[name] }]);
+    const entries = settingNames.map((name) => [
+      name,
+      { value: redacted(name, config[name]), source: provenance[name] },
+    ]);
     terminal.out(JSON.stringify(Object.fromEntries(entries), undefined, 2));
     return 0;
   }

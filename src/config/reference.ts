@@ -19,7 +19,9 @@ export function formatValue(name: SettingName, value: unknown): string {
 /** Without the secrets in it: passwords of URLs, hashes of users' passwords. */
 export function redacted(name: SettingName, value: unknown): unknown {
   if (name === 'redisUrl' || name === 'databaseUrl') {
-    return String(value).replace(/(:\/\/[^/@]*?):[^@]*@/, '$1:***@').replace(/([?&](?:password|pass)=)[^&]*/gi, '$1***');
+    return String(value)
+      .replace(/(:\/\/[^/@]*?):[^@]*@/, '$1:***@')
+      .replace(/([?&](?:password|pass)=)[^&]*/gi, '$1***');
   }
   if (name !== 'authUsers') return value;
   const hide = (user: unknown): unknown =>

@@ -36,13 +36,19 @@ const readBytes = pg.types.getTypeParser(bytesType, 'text') as (text: string) =>
 
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') => {
-    // Counts and times, all below 2^53.
-    if (oid === bigintType) return Number;
+    // Ours are counts and times; those of operators may be anything.
+    if (oid === bigintType) return exactInteger;
     // A copy: small buffers of Node share memory, and what a cache keeps would keep all of it.
     if (oid === bytesType) return (text: string) => new Uint8Array(readBytes(text));
     return pg.types.getTypeParser(oid, format as 'text');
   },
 };
+
+/** A number where that is exact. */
+function exactInteger(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
 
 interface ConnectionAge {
   readonly expiresAt: number;

@@ -29,7 +29,9 @@ export class JobRunner {
       case 'select':
         return this.#prepare(job.sql).all(...job.values);
       case 'read':
-        return this.#prepareRead(job.sql).all(...job.values);
+        return this.#prepareRead(job.sql)
+          .all(...job.values)
+          .map(withExactIntegers);
       case 'change':
         return Number(this.#prepare(job.sql).run(...job.values).changes);
       case 'insert':
@@ -56,6 +58,8 @@ export class JobRunner {
     if (!readingStatement.test(sql)) throw new RefusedStatement('it must be a SELECT');
     const statement = this.#prepare(sql);
     if (!onlyBlank.test(sql.slice(statement.sourceSQL.length))) throw new RefusedStatement('it must be one statement');
+    // Otherwise SQLite refuses the row in which one number is beyond 2^53.
+    statement.setReadBigInts(true);
     return statement;
   }
 
@@ -79,4 +83,13 @@ export class JobRunner {
     }
     return pending.map(({ name }) => name);
   }
+}
+
+/** Integers as numbers where that is exact, and as bigints beyond. */
+function withExactIntegers(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exactInteger(value)]));
+}
+
+function exactInteger(value: unknown): unknown {
+  return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }

@@ -54,6 +54,12 @@ export function accessContract(database: () => Database): void {
     assert.deepEqual(await database().read(`SELECT name FROM api_keys WHERE id = ${one};`, [`' OR 1=1 --`], 5000), []);
   });
 
+  it('reads integers beyond 2^53 with every digit', async () => {
+    const sql = 'SELECT 9007199254740993 AS wide, 9007199254740991 AS exact, -5 AS small';
+    const [row] = await database().read(sql, [], 5000);
+    assert.deepEqual([row!.wide, Number(row!.exact), Number(row!.small)], [9007199254740993n, 9007199254740991, -5]);
+  });
+
   const refused = [
     `DELETE FROM api_keys`,
     `UPDATE api_keys SET role = 'admin'`,
