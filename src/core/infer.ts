@@ -3,6 +3,7 @@
  * this one function; it knows no wire format, no runtime and no store. Steps are plain calls, each with the errors that leave it.
  */
 import type { Caller } from '../ports/access.ts';
+import type { CacheOutcome } from '../ports/cache-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import { mayAsk } from './access/role.ts';
 import type { BatchAnswer } from './batching/ticket.ts';
@@ -20,7 +21,7 @@ import type { InferCall, InferResponse, ModelView } from './types.ts';
 export interface ModelLease {
   readonly model: {
     readonly view: ModelView;
-    readonly runner: Pick<Runner, 'submit'>;
+    readonly runner: Pick<Runner, 'submit' | 'outcome'>;
     readonly sloMs: number;
     /** Of models whose requests may name entities. */
     readonly features?: Pick<FeatureCache, 'getMany'> | undefined;
@@ -71,7 +72,7 @@ export async function infer(deps: InferDeps, call: InferCall): Promise<InferResp
       sequence: call.sequence,
       cache: call.cache,
     });
-    const response = respond(view, call, answer, arrivalMs - startedMs);
+    const response = respond(view, call, answer, arrivalMs - startedMs, answer.cache ?? runner.outcome);
     if (recorder === undefined) return response;
     // Record: no error leaves it; the answer waits only where it promises that its record is durable.
     const untilMs = arrivalMs + (call.timeoutMs ?? sloMs);
@@ -120,7 +121,13 @@ async function loadInTime(clock: Clock, pending: Promise<ModelLease>, call: Infe
   }
 }
 
-function respond(view: ModelView, call: InferCall, answer: BatchAnswer, decodeMs: number): InferResponse {
+function respond(
+  view: ModelView,
+  call: InferCall,
+  answer: BatchAnswer,
+  decodeMs: number,
+  cache: CacheOutcome | undefined,
+): InferResponse {
   const { outputs, queueMs, batchMs, inferMs, batchRows, release } = answer;
   const timing = { decodeMs, queueMs, batchMs, inferMs, batchRows, release };
   const specs = view.signature.outputs;
@@ -131,5 +138,5 @@ function respond(view: ModelView, call: InferCall, answer: BatchAnswer, decodeMs
     const { datatype, shape, data } = outputs[index]!;
     named.push({ name, datatype, shape, data });
   }
-  return { model: view, outputs: named, timing, cache: answer.cache };
+  return { model: view, outputs: named, timing, cache };
 }

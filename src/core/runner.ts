@@ -2,6 +2,7 @@
  * What answers the requests of one loaded version: the batcher, with what a `config.pbtxt` may put before it, or a pipeline of
  * other models. infer.ts submits to it; the registry makes it through the composition root, asks its status, and closes it.
  */
+import type { CacheOutcome } from '../ports/cache-store.ts';
 import { Batcher, type BatcherOptions, type SubmitOptions } from './batching/batcher.ts';
 import type { BatchAnswer } from './batching/ticket.ts';
 import type { Presentation } from './declared/presentation.ts';
@@ -15,6 +16,8 @@ import type { Tensor } from './tensor.ts';
 export interface Runner extends ModelRunner {
   /** `inputs` are in the order of the signature clients see; the answer's outputs are too. @throws HotpathError. */
   submit(inputs: readonly Tensor[], options: SubmitOptions): Promise<BatchAnswer>;
+  /** Of answers that do not say it themselves; set where a cache stands in front. */
+  readonly outcome?: CacheOutcome | undefined;
 }
 
 /** What a `config.pbtxt` changes between clients and the model. */

@@ -137,6 +137,10 @@ export class MemoryCache implements MemoryTier {
   #remove(node: Node): void {
     this.#table.remove(node);
     unlink(node);
+    // A node that has grown old before it went would keep its younger neighbours, and they theirs, until the next full collection.
+    node.older = node;
+    node.newer = node;
+    node.entry = undefined;
     this.#bytes -= node.bytes;
   }
 }

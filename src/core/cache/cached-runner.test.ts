@@ -554,3 +554,23 @@ test('whatever happens in whatever order: answers are right, everybody hears onc
     { numRuns: 150 },
   );
 });
+
+test('while nothing repeats, a row that was never seen runs without a trace, and one asked again by many runs once more', async () => {
+  const at = world();
+  const runner = at.wrap({});
+  for (let row = 0; row < 4200; row++) {
+    const pending = ask(runner, at, [row]);
+    await settle(at.clock);
+    check(await pending, [row]);
+  }
+  const before = at.inner.runs.length;
+  const many = Array.from({ length: 50 }, () => ask(runner, at, [9999]));
+  assert.ok(flightsOf(runner) <= 1);
+  await settle(at.clock);
+  for (const answer of await Promise.all(many)) {
+    check(answer, [9999]);
+    assert.equal(answer.cache ?? runner.outcome, 'miss');
+  }
+  assert.ok(at.inner.runs.length - before <= 2, `${at.inner.runs.length - before} runs`);
+  assert.equal(flightsOf(runner), 0);
+});

@@ -3,6 +3,7 @@
  * computed is waited for, and only the rest runs. Made by the response cache, held by the registry as the model's runner.
  * It never changes what is answered, and a cache that fails costs time, not answers.
  */
+import type { CacheOutcome } from '../../ports/cache-store.ts';
 import type { SubmitOptions } from '../batching/batcher.ts';
 import type { BatchAnswer } from '../batching/ticket.ts';
 import { HotpathError, toHotpathError } from '../errors.ts';
@@ -88,9 +89,17 @@ export class CachedRunner implements Runner {
       return Promise.resolve(entry.value);
     }
     if (this.#cache.far.length === 0 && this.joinable(key, options) === undefined) {
+      const kept = this.#cache.admits(key);
+      // Not seen lately, in a model that hardly ever sees a row twice: nobody is going to ask for it meanwhile either.
+      if (!kept) return this.#pass(inputs, options);
       return this.#leadAlone(key, inputs, options);
     }
     return new RowsRequest(this, inputs, options, 1, false).run();
+  }
+
+  /** Of answers that come as the inner runner gave them. */
+  get outcome(): CacheOutcome {
+    return 'miss';
   }
 
   get inner(): Runner {
@@ -171,6 +180,12 @@ export class CachedRunner implements Runner {
     if (place.flight === flight) this.#flights.remove(place);
   }
 
+  /** A miss that leaves no trace: no flight, no further promise. */
+  #pass(inputs: readonly Tensor[], options: SubmitOptions): Promise<BatchAnswer> {
+    this.#cache.options.telemetry.cacheRows('miss', 1);
+    return this.#inner.submit(inputs, options);
+  }
+
   async #bypass(inputs: readonly Tensor[], options: SubmitOptions, rows: number): Promise<BatchAnswer> {
     const answer = await this.#inner.submit(inputs, options);
     if (rows > 0) this.#cache.options.telemetry.cacheRows('bypass', rows);
@@ -213,7 +228,7 @@ export class CachedRunner implements Runner {
 
   #landAlone(flight: Flight, key: string, answer: BatchAnswer): void {
     const cache = this.#cache;
-    const kept = cache.admits(key) && cache.storable(answer.outputs);
+    const kept = cache.keepsInMemory && cache.storable(answer.outputs);
     if (!kept && !flight.heard) return;
     try {
       if (this.#rowwise) checkRows(answer, 1);

@@ -35,3 +35,19 @@ test('repeats open the door again, and a few hits keep it open', () => {
   lookUp(keeper, 60, 4036);
   assert.equal(keeper.choosy, false);
 });
+
+test('when letting in what was asked for before brings no hits either, ever less of it is let in, until repeats open the door', () => {
+  const keeper = new Doorkeeper();
+  lookUp(keeper, 0, 4096);
+  const keys = Array.from({ length: 512 }, (_, index) => `key ${index}`);
+  const admitted = () => keys.filter((key) => keeper.admits(key)).length;
+  admitted();
+  const counts = Array.from({ length: 8 }, () => {
+    lookUp(keeper, 0, 4096);
+    return admitted();
+  });
+  assert.ok(counts[0]! <= 256 && counts[0]! >= 250, String(counts));
+  assert.ok(counts.at(-1)! <= 12 && counts.at(-1)! >= 6, String(counts));
+  lookUp(keeper, 90, 4006);
+  assert.equal(admitted(), 512);
+});

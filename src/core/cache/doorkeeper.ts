@@ -1,7 +1,8 @@
 /**
  * Decides which new answers are worth a place in memory. Normally all are. While a model's lookups hardly ever hit, keeping every
  * answer only costs: copying it and collecting it as garbage later takes several times what the lookup does. Then only keys that were
- * asked for before, and one in 64 others are let in, which is enough to notice when repeats begin. One per model cache; pure.
+ * asked for before, and one in 64 others are let in, which is enough to notice when repeats begin. Where even that brings no hits, as
+ * when more keys come in turn than memory holds, fewer of those asked for before are let in too. One per model cache; pure.
  */
 
 /** Lookups after which the share of hits is looked at. */
@@ -19,6 +20,9 @@ export class Doorkeeper {
   #lookups = 0;
   #hits = 0;
   #turned = 0;
+  /** Of keys asked for before, every so many is let in. */
+  #seenEvery = 1;
+  #turnedSeen = 0;
   /** Set while choosy. */
   #seen: Uint32Array | undefined;
 
@@ -33,8 +37,16 @@ export class Doorkeeper {
     const share = this.#hits / this.#lookups;
     this.#lookups = 0;
     this.#hits = 0;
-    if (share < choosyBelow) this.#seen ??= new Uint32Array(memorySlots);
-    else if (share >= openFrom) this.#seen = undefined;
+    if (share < choosyBelow) this.#choose();
+    else if (share >= openFrom) {
+      this.#seen = undefined;
+      this.#seenEvery = 1;
+    }
+  }
+
+  #choose(): void {
+    if (this.#seen === undefined) this.#seen = new Uint32Array(memorySlots);
+    else this.#seenEvery = Math.min(letInEvery, 2 * this.#seenEvery);
   }
 
   /** Whether the answer to a key that was not found is to be kept. */
@@ -43,7 +55,7 @@ export class Doorkeeper {
     if (seen === undefined) return true;
     const hash = hashOf(key);
     const slot = hash % memorySlots;
-    if (seen[slot] === hash) return true;
+    if (seen[slot] === hash) return ++this.#turnedSeen % this.#seenEvery === 0;
     seen[slot] = hash;
     return ++this.#turned % letInEvery === 0;
   }

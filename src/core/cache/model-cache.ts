@@ -76,9 +76,13 @@ export class ModelCache {
     return dataBytes(outputs) <= this.options.settings.maxValueBytes;
   }
 
-  /** Whether memory wants a new answer: once per row, before it is copied. */
+  get keepsInMemory(): boolean {
+    return this.#memory !== undefined;
+  }
+
+  /** Whether memory wants a new answer: once per row, before it is copied. Always, where there is no memory to be spared. */
   admits(memoryKey: string): boolean {
-    return this.#memory !== undefined && (this.#space.warmUps > 0 || this.#doorkeeper.admits(memoryKey));
+    return this.#memory === undefined || this.#space.warmUps > 0 || this.#doorkeeper.admits(memoryKey);
   }
 
   /** How long a new answer is fresh. */
@@ -118,7 +122,8 @@ export class ModelCache {
     for (const row of rows) {
       if (!this.storable(row.outputs)) continue;
       const lifetimeMs = this.lifetimeMs();
-      if (this.admits(row.memoryKey)) this.keepInMemory(row.memoryKey, row.outputs, lifetimeMs, generation);
+      if (this.keepsInMemory && this.admits(row.memoryKey))
+        this.keepInMemory(row.memoryKey, row.outputs, lifetimeMs, generation);
       kept.push({ ...row, ttlMs: lifetimeMs + this.options.settings.staleMs });
     }
     if (this.far.length === 0 || kept.length === 0) return;
