@@ -9,6 +9,8 @@ export interface BannerFacts {
   readonly modelsFolder: string;
   readonly models: readonly string[];
   readonly workers: number;
+  /** Requests need a key. */
+  readonly auth: boolean;
   /** From the start of the process, in milliseconds. */
   readonly readyMs: number;
 }
@@ -21,10 +23,11 @@ function describeModels({ models, modelsFolder }: BannerFacts): string {
   return models.length > shownModels ? `${shown} and ${models.length - shownModels} more` : shown;
 }
 
-function lineToTry({ url, models }: BannerFacts): string {
-  if (!models.includes('iris')) return `curl -s ${url}/api/v1/models`;
+function lineToTry({ url, models, auth }: BannerFacts): string {
+  const key = auth ? ` -H "X-API-Key: $HOTPATH_API_KEY"` : '';
+  if (!models.includes('iris')) return `curl -s ${url}/api/v1/models${key}`;
   const body = `'{"model": "iris", "features": [5.1, 3.5, 1.4, 0.2]}'`;
-  return `curl -s ${url}/api/v1/predict -H 'content-type: application/json' -d ${body}`;
+  return `curl -s ${url}/api/v1/predict -H 'content-type: application/json'${key} -d ${body}`;
 }
 
 export function renderBanner(facts: BannerFacts, style: Style): string {
@@ -40,6 +43,7 @@ export function renderBanner(facts: BannerFacts, style: Style): string {
     ...rows.map(([name, value]) => `  ${name.padEnd(8)}${value}`),
     '',
     'Try:',
+    ...(facts.auth ? ['  # hotpath keys create --name me --role predict'] : []),
     `  ${lineToTry(facts)}`,
   ].join('\n');
 }

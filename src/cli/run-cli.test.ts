@@ -233,6 +233,7 @@ describe('what the terminal shows', () => {
       adminUrl: undefined,
       modelsFolder: 'models',
       workers: 2,
+      auth: false,
       readyMs: 412.6,
     };
     assert.equal(
@@ -245,6 +246,10 @@ describe('what the terminal shows', () => {
 
 Try:
   curl -s http://127.0.0.1:8000/api/v1/predict -H 'content-type: application/json' -d '{"model": "iris", "features": [5.1, 3.5, 1.4, 0.2]}'`,
+    );
+    assert.match(
+      renderBanner({ ...facts, models: ['iris'], auth: true }, createStyle(false)),
+      /hotpath keys create .*\n.*-H "X-API-Key: \$HOTPATH_API_KEY" -d /,
     );
     assert.match(
       renderBanner({ ...facts, models: [] }, createStyle(false)),

@@ -34,6 +34,7 @@ async function printBanner(urls: ServerUrls, { config }: LoadedConfig, { termina
     modelsFolder: config.models,
     models: await listModelNames(config.models),
     workers: config.workers,
+    auth: config.auth === 'on',
     readyMs: performance.now(),
   };
   terminal.out(renderBanner(facts, terminal.style));

@@ -43,6 +43,7 @@ export const docsPage = `<!doctype html>
 <section id="try">
 <h2>Try it</h2>
 <form id="try-form" class="panel">
+<p id="key-row" class="row" hidden><label for="key">API key or token</label><input id="key" type="password" autocomplete="off" spellcheck="false"><span class="quiet small">stays on this page</span></p>
 <label for="body"><span class="badge post">POST</span> <span class="path">/api/v1/predict</span></label>
 <textarea id="body" rows="3" spellcheck="false" autocapitalize="off" autocomplete="off">${example}</textarea>
 <p class="row"><button id="send" type="submit">Send</button><span class="quiet small">or Ctrl + Enter</span></p>

@@ -219,8 +219,16 @@ async function showModels() {
   }
 }
 
+/** A server that asks for no credentials has no field for them. */
+function credentials() {
+  const key = byId('key').value.trim();
+  if (key === '') return {};
+  return key.startsWith('hp_') ? { 'x-api-key': key } : { authorization: 'Bearer ' + key };
+}
+
 async function readJson(url) {
-  const response = await fetch(url);
+  const response = await fetch(url, { headers: credentials() });
+  if (response.status === 401) throw new Error('this server asks for an API key or a token');
   if (!response.ok) throw new Error('status ' + response.status);
   return response.json();
 }
@@ -237,7 +245,7 @@ function answerText(text) {
 
 function timingRows(headers) {
   const rows = [];
-  for (const name of ['server-timing', 'x-process-time', 'retry-after', 'x-request-id']) {
+  for (const name of ['server-timing', 'x-process-time', 'x-cache', 'x-prediction-id', 'retry-after', 'x-request-id']) {
     const value = headers.get(name);
     if (value === null) continue;
     if (name === 'server-timing') rows.push([name, value.replaceAll(/;dur=([\d.]+)/g, ' $1 ms')]);
@@ -255,7 +263,7 @@ async function sendForm(event) {
   try {
     const response = await fetch('api/v1/predict', {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...credentials() },
       body: byId('body').value,
     });
     const text = await response.text();
@@ -278,9 +286,11 @@ async function start() {
   byId('body').addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) byId('try-form').requestSubmit();
   });
+  byId('key').addEventListener('change', showModels);
   showModels();
   try {
     api = await readJson('docs/openapi.json');
+    byId('key-row').hidden = api.security === undefined;
     showApi();
   } catch (error) {
     byId('routes').append(element('p', 'bad', 'The document could not be read: ' + error.message));

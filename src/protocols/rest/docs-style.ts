@@ -44,6 +44,8 @@ details.more > div { padding-left: 1rem; }
 .fields dt, .fields dd { margin: 0; padding: .4rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 .fields dt { padding-right: .8rem; }
 label { display: block; margin-bottom: .35rem; font-size: .9rem; }
+[hidden] { display: none !important; }
+#key { flex: 1 1 16rem; padding: .45rem .7rem; border: 1px solid var(--line); border-radius: 8px; background: var(--page, transparent); color: inherit; font: inherit; }
 textarea { width: 100%; min-height: 5rem; padding: .7rem .8rem; border: 1px solid var(--line); border-radius: 8px;
   background: var(--page); color: var(--text); line-height: 1.5; resize: vertical; }
 button { padding: .45rem 1.1rem; border: 0; border-radius: 8px; background: var(--accent); color: var(--panel); font: inherit;
