@@ -2,6 +2,7 @@
  * The server's database, opened when something first needs it and migrated then. Part of the composition root. What uses it for its
  * own sake (prediction log, API keys) opens it at the start; a cache tier or a source of features with the first model that has one.
  */
+import { existsSync } from 'node:fs';
 import type { DatabaseOptions } from './adapters/sql/database-options.ts';
 import type { CacheEntry, CacheStore } from './ports/cache-store.ts';
 import type { Database } from './ports/database.ts';
@@ -40,7 +41,8 @@ export class LazyDatabase {
       tier: 'database',
       getMany: async (keys: readonly string[]) => (await store()).getMany(keys),
       setMany: async (entries: readonly CacheEntry[]) => (await store()).setMany(entries),
-      deletePrefix: async (prefix: string) => (this.#opening === undefined ? 0 : (await store()).deletePrefix(prefix)),
+      // A database that was never made holds nothing, and is not made for that.
+      deletePrefix: async (prefix: string) => (this.#isAbsent() ? 0 : (await store()).deletePrefix(prefix)),
       close: async () => {},
     };
   }
@@ -50,6 +52,11 @@ export class LazyDatabase {
     this.#closed = true;
     const database = await this.#opening?.catch(() => undefined);
     await database?.close();
+  }
+
+  #isAbsent(): boolean {
+    const { url } = this.#options;
+    return this.#opening === undefined && url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length));
   }
 
   async #open(): Promise<Database> {

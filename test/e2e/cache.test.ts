@@ -157,3 +157,26 @@ describe('servers on one Redis', { skip: withoutRedis() }, () => {
     }
   });
 });
+
+describe('a server whose answers are in the database', () => {
+  it('finds them after a restart, unless they were dropped before anybody asked', async () => {
+    const models = await modelFolder();
+    const cache = { tiers: ['database'], write: 'through' } as const;
+    await storeModel(models, 'iris', '1', model, { classNames, deterministic: true, cache });
+    // Opening a database takes longer than a request would wait for a tier.
+    const settings = { preload: 'true', databaseUrl: `sqlite:${models}/cache.db`, cacheTimeoutMs: '10000' };
+    const outcomes: (string | null)[] = [];
+    for (const drop of [false, false, true]) {
+      const server = await serve(models, settings);
+      if (drop) {
+        const told = await post(`${server.adminUrl}/admin/cache/invalidate`, { model: 'iris' });
+        assert.deepEqual(told.body.dropped, { memory: 0, database: 1 });
+      }
+      outcomes.push((await ask(server, flower(3))).cache);
+      await server.drain();
+      if (drop) await server.stop();
+      else await server.close();
+    }
+    assert.deepEqual(outcomes, ['miss', 'database', 'miss']);
+  });
+});

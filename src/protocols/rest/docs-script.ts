@@ -222,8 +222,7 @@ async function showModels() {
 /** A server that asks for no credentials has no field for them. */
 function credentials() {
   const key = byId('key').value.trim();
-  if (key === '') return {};
-  return key.startsWith('hp_') ? { 'x-api-key': key } : { authorization: 'Bearer ' + key };
+  return key === '' ? {} : key.startsWith('hp_') ? { 'x-api-key': key } : { authorization: 'Bearer ' + key };
 }
 
 async function readJson(url) {
