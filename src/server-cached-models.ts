@@ -8,12 +8,15 @@ import type { Runner } from './core/runner.ts';
 
 export class CachedModels {
   readonly #cache: ResponseCache;
+  readonly #openDatabase: () => Promise<unknown>;
   /** Content of each version: of the one loaded last, and of the one that answers. */
   readonly #loaded = new Map<string, string>();
   readonly #serving = new Map<string, string>();
 
-  constructor(cache: ResponseCache) {
+  /** `openDatabase`: of the tier in it; a failure there is told by the tier's own calls. */
+  constructor(cache: ResponseCache, openDatabase: () => Promise<unknown>) {
     this.#cache = cache;
+    this.#openDatabase = openDatabase;
   }
 
   /** Whether a model with a cache was ever loaded. */
@@ -24,6 +27,8 @@ export class CachedModels {
   /** The runner itself where answers are not cached. */
   wrap(runner: Runner, { cache, view, sloMs, telemetry }: RunnerOptions): Runner {
     if (cache === undefined) return runner;
+    // Opening takes longer than a request waits for a tier: the first ones would find nothing.
+    if (cache.config.tiers?.includes('database')) this.#openDatabase().catch(() => {});
     this.#loaded.set(`${view.name}/${view.version}`, cache.content);
     return this.#cache.wrap(runner, { view, contentHash: cache.content, config: cache.config, sloMs, telemetry });
   }

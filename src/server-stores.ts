@@ -114,7 +114,7 @@ export async function openStores(deps: StoresDeps): Promise<Stores> {
     await closeAll();
     throw error;
   }
-  const cached = new CachedModels(cache);
+  const cached = new CachedModels(cache, () => lazy.open());
   const pools = (): readonly PoolStatus[] => [
     ...(lazy.current === undefined ? [] : [lazy.current.status()]),
     ...(redis === undefined ? [] : [redis.pool.status()]),
