@@ -7,9 +7,13 @@
 
 /** Lookups after which the share of hits is looked at. */
 const windowLookups = 4096;
-/** Choosy below the first share of hits, back to normal from the second on. */
+/**
+ * Choosier below the first share of hits, less so from the second on, back to normal from the third. Far apart: what little is kept
+ * while it is choosy stays for long and brings a few hits, which must not open the door to all that would drive it out.
+ */
 const choosyBelow = 0.01;
-const openFrom = 0.02;
+const milderFrom = 0.02;
+const openFrom = 0.1;
 const letInEvery = 64;
 /** Keys remembered, one word each. */
 const memorySlots = 16_384;
@@ -38,15 +42,17 @@ export class Doorkeeper {
     this.#lookups = 0;
     this.#hits = 0;
     if (share < choosyBelow) this.#choose();
-    else if (share >= openFrom) {
-      this.#seen = undefined;
-      this.#seenEvery = 1;
-    }
+    else if (share >= openFrom) this.#seen = undefined;
+    else if (share >= milderFrom) this.#seenEvery = Math.max(1, this.#seenEvery / 2);
   }
 
   #choose(): void {
-    if (this.#seen === undefined) this.#seen = new Uint32Array(memorySlots);
-    else this.#seenEvery = Math.min(letInEvery, 2 * this.#seenEvery);
+    if (this.#seen === undefined) {
+      this.#seen = new Uint32Array(memorySlots);
+      this.#seenEvery = 1;
+    } else {
+      this.#seenEvery = Math.min(letInEvery, 2 * this.#seenEvery);
+    }
   }
 
   /** Whether the answer to a key that was not found is to be kept. */
