@@ -7,6 +7,7 @@ import { buildMlp512 } from './models/mlp512.ts';
 import { buildResnet18 } from './models/resnet18.ts';
 
 export { buildMatmulChain } from './models/matmul-chain.ts';
+export { buildMlp2k } from './models/mlp2k.ts';
 export { buildMlp512 } from './models/mlp512.ts';
 export { buildResnet18 } from './models/resnet18.ts';
 

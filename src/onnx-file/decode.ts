@@ -3,9 +3,8 @@
  * that look into generated models. Fields it does not know are skipped, so this is no way to rewrite foreign models.
  */
 import { HotpathError } from '../core/errors.ts';
-import type { Datatype } from '../core/tensor.ts';
 import type { Attribute, Graph, Node, OnnxModel, Opset, TensorLiteral, ValueInfo } from './model.ts';
-import { attributeTypes, dataTypes, fields } from './schema.ts';
+import { attributeTypes, elementTypes, fields } from './schema.ts';
 import { readMessage } from './wire-reader.ts';
 
 type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -64,7 +63,7 @@ function readNode(bytes: Uint8Array): Node {
   return { ...texts, inputs, outputs, attributes: Object.fromEntries(attributes) };
 }
 
-function readAttribute(bytes: Uint8Array): [string, Attribute] {
+export function readAttribute(bytes: Uint8Array): [string, Attribute] {
   let name = '';
   let typeNumber = 0;
   const floats: number[] = [];
@@ -103,7 +102,7 @@ function readTensor(bytes: Uint8Array): TensorLiteral {
     else if (field === fields.tensor.name) name = reader.string();
     else if (field === fields.tensor.rawData) raw = reader.bytes() as Uint8Array<ArrayBuffer>;
   });
-  const datatype = nameOf(dataTypes, typeNumber, `tensor ${name}`);
+  const datatype = nameOf(elementTypes, typeNumber, `tensor ${name}`);
   if (datatype === 'string') throw unsupported(`tensor ${name}`, 'strings');
   return { name, datatype, dims: dims.map(Number), raw };
 }
@@ -123,7 +122,7 @@ function readValueInfo(bytes: Uint8Array): ValueInfo {
       });
     });
   });
-  return { name, datatype: nameOf(dataTypes, typeNumber, `value ${name}`) as Datatype, dims };
+  return { name, datatype: nameOf(elementTypes, typeNumber, `value ${name}`), dims };
 }
 
 function readShape(bytes: Uint8Array): (number | string)[] {

@@ -1,6 +1,6 @@
-/** An OnnxModel as the bytes of an .onnx file. Called by generators of models; pure, the same model gives the same bytes. */
+/** An OnnxModel as the bytes of an .onnx file. Called by generators and editors of models; pure, the same model gives the same bytes. */
 import type { Attribute, Graph, Node, OnnxModel, TensorLiteral, ValueInfo } from './model.ts';
-import { attributeTypes, dataTypes, fields } from './schema.ts';
+import { attributeTypes, elementTypes, fields } from './schema.ts';
 import { WireWriter } from './wire-writer.ts';
 
 /**
@@ -31,7 +31,7 @@ function writeGraph(writer: WireWriter, graph: Graph): void {
   for (const info of graph.outputs) writer.message(fields.graph.output, (child) => writeValueInfo(child, info));
 }
 
-function writeNode(writer: WireWriter, node: Node): void {
+export function writeNode(writer: WireWriter, node: Node): void {
   for (const input of node.inputs) writer.string(fields.node.input, input);
   for (const output of node.outputs) writer.string(fields.node.output, output);
   writer.string(fields.node.name, node.name);
@@ -42,7 +42,7 @@ function writeNode(writer: WireWriter, node: Node): void {
   writer.string(fields.node.domain, node.domain);
 }
 
-function writeAttribute(writer: WireWriter, name: string, attribute: Attribute): void {
+export function writeAttribute(writer: WireWriter, name: string, attribute: Attribute): void {
   const field = fields.attribute[attribute.type];
   writer.string(fields.attribute.name, name);
   if (attribute.type === 'float') writer.float(field, attribute.value);
@@ -55,18 +55,18 @@ function writeAttribute(writer: WireWriter, name: string, attribute: Attribute):
   writer.int(fields.attribute.type, attributeTypes[attribute.type]);
 }
 
-function writeTensor(writer: WireWriter, literal: TensorLiteral): void {
+export function writeTensor(writer: WireWriter, literal: TensorLiteral): void {
   writer.packedInts(fields.tensor.dims, literal.dims);
-  writer.int(fields.tensor.dataType, dataTypes[literal.datatype]);
+  writer.int(fields.tensor.dataType, elementTypes[literal.datatype]);
   writer.string(fields.tensor.name, literal.name);
   writer.bytes(fields.tensor.rawData, literal.raw);
 }
 
-function writeValueInfo(writer: WireWriter, info: ValueInfo): void {
+export function writeValueInfo(writer: WireWriter, info: ValueInfo): void {
   writer.string(fields.valueInfo.name, info.name);
   writer.message(fields.valueInfo.type, (type) => {
     type.message(fields.type.tensor, (tensorType) => {
-      tensorType.int(fields.tensorType.elemType, dataTypes[info.datatype]);
+      tensorType.int(fields.tensorType.elemType, elementTypes[info.datatype]);
       tensorType.message(fields.tensorType.shape, (shape) => {
         for (const dim of info.dims) shape.message(fields.shape.dim, (child) => writeDim(child, dim));
       });

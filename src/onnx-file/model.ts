@@ -3,8 +3,10 @@
  * tests); encode.ts turns the result into file bytes. Nothing here checks operators: the runtime does that at load.
  */
 import { invalidInput } from '../core/errors.ts';
-import type { Datatype, TypedArray } from '../core/tensor.ts';
-import { elementBytes, elementCount } from '../core/tensor.ts';
+import type { TypedArray } from '../core/tensor.ts';
+import { elementCount } from '../core/tensor.ts';
+import type { ElementType } from './element-type.ts';
+import { elementBits, rawBytes } from './element-type.ts';
 
 export interface OnnxModel {
   readonly irVersion: number;
@@ -50,7 +52,7 @@ export type Attribute =
 /** A constant tensor; `raw` holds its elements little-endian and row-major. */
 export interface TensorLiteral {
   readonly name: string;
-  readonly datatype: Exclude<Datatype, 'string'>;
+  readonly datatype: Exclude<ElementType, 'string'>;
   readonly dims: readonly number[];
   readonly raw: Uint8Array;
 }
@@ -58,7 +60,7 @@ export interface TensorLiteral {
 /** A string dimension is symbolic: `['batch', 4]` takes any number of rows. */
 export interface ValueInfo {
   readonly name: string;
-  readonly datatype: Datatype;
+  readonly datatype: ElementType;
   readonly dims: readonly (number | string)[];
 }
 
@@ -91,12 +93,14 @@ export function makeNode(
  */
 export function makeTensor(
   name: string,
-  datatype: Exclude<Datatype, 'string'>,
+  datatype: Exclude<ElementType, 'string'>,
   dims: readonly number[],
   data: TypedArray,
 ): TensorLiteral {
   const count = elementCount(dims);
-  if (count !== data.length || data.BYTES_PER_ELEMENT !== elementBytes[datatype]) {
+  // Packed 4-bit data comes as bytes; 16 and 8-bit floats as their patterns.
+  const unit = Math.max(1, elementBits[datatype] / 8);
+  if (count < 0 || rawBytes(datatype, count) !== data.byteLength || data.BYTES_PER_ELEMENT !== unit) {
     throw invalidInput(
       name,
       `Tensor ${name} does not fit its data.`,
@@ -107,7 +111,7 @@ export function makeTensor(
   return { name, datatype, dims, raw: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-export function makeValueInfo(name: string, datatype: Datatype, dims: readonly (number | string)[]): ValueInfo {
+export function makeValueInfo(name: string, datatype: ElementType, dims: readonly (number | string)[]): ValueInfo {
   return { name, datatype, dims };
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../core/seeded-random.ts';
-import { parseCsv } from './csv.ts';
+import { CsvStream, parseCsv, type Separator } from './csv.ts';
 import { splitByClass, tableToDataset } from './dataset.ts';
 
 describe('parseCsv', () => {
@@ -42,6 +42,78 @@ describe('parseCsv', () => {
     for (const [text, message] of cases) {
       assert.throws(() => parseCsv(text), { code: 'INVALID_INPUT', message }, JSON.stringify(text));
     }
+  });
+});
+
+function readChunks(chunks: readonly string[], separator?: Separator) {
+  const rows: string[][] = [];
+  const lines: number[] = [];
+  const stream = new CsvStream(
+    (row, line) => {
+      rows.push(row);
+      lines.push(line);
+    },
+    separator === undefined ? {} : { separator },
+  );
+  for (const chunk of chunks) stream.push(chunk);
+  return { header: stream.finish(), rows, lines, separator: stream.separator };
+}
+
+describe('CsvStream', () => {
+  it('reads the same rows wherever the text is cut', () => {
+    const cell = fc.oneof(fc.string(), fc.constantFrom('"', ',', '\n', '\r\n', '""', 'a"b'));
+    const table = fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(table, fc.infiniteStream(fc.integer({ min: 1, max: 9 })), (rows, sizes) => {
+        const text = ['a,b', ...rows.map((row) => row.map((each) => `"${each.replaceAll('"', '""')}"`).join(','))].join(
+          '\r\n',
+        );
+        const chunks: string[] = [];
+        for (let at = 0; at < text.length; ) {
+          const size = sizes.next().value as number;
+          chunks.push(text.slice(at, at + size));
+          at += size;
+        }
+        const read = readChunks(chunks);
+        assert.deepEqual(read.rows, rows);
+        assert.deepEqual(read, readChunks([text]));
+      }),
+    );
+  });
+
+  it('finds the separator in the header, outside quotes', () => {
+    assert.deepEqual(readChunks(['a;b\n1,5;2\n']).rows, [['1,5', '2']]);
+    assert.deepEqual(readChunks(['a\tb\n1\t2']).rows, [['1', '2']]);
+    assert.deepEqual(readChunks(['"a;b;c",d\n1,2']).header, ['a;b;c', 'd']);
+    assert.equal(readChunks(['single\n1']).separator, ',');
+  });
+
+  it('says on which line a row stands, after cells with line ends and with a byte order mark', () => {
+    const read = readChunks(['\ufeffa,b\r\n"1\r\n1",2\r\n3,4\r\n\r\n\n']);
+    assert.deepEqual(
+      [read.header, read.lines],
+      [
+        ['a', 'b'],
+        [2, 4],
+      ],
+    );
+  });
+
+  it('refuses blank lines within the table and ragged rows', () => {
+    assert.throws(() => readChunks(['a,b\n1,2\n\n3,4\n']), { code: 'INVALID_INPUT', message: /line 3: .*blank/ });
+    assert.throws(() => readChunks(['a;b\n1;2;3\n']), {
+      code: 'INVALID_INPUT',
+      message: /line 2: 3 cells, expected 2/,
+    });
+    assert.throws(() => readChunks(['a;b\n"1"x;2\n']), { code: 'INVALID_INPUT', message: /a semicolon/ });
+  });
+
+  it('gives up on a quote that is never closed before it has read gigabytes', () => {
+    const chunk = 'x'.repeat(2 ** 22);
+    assert.throws(() => readChunks(['a,b\n1,"', chunk, chunk, chunk, chunk, chunk]), {
+      code: 'INVALID_INPUT',
+      message: /line 2: expected a closing quote/,
+    });
   });
 });
 

@@ -20,12 +20,7 @@ export async function storeModel(
   bytes: Uint8Array,
   config?: ModelConfig,
 ): Promise<string> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) {
-    throw invalidInput(
-      'name',
-      'A model name has letters, digits, dots, dashes and underscores, and starts with a letter or digit.',
-    );
-  }
+  checkModelName(name);
   if (!/^[1-9][0-9]{0,14}$/.test(version)) throw invalidInput('version', 'A model version is a positive integer.');
   const modelDir = join(repositoryDir, name);
   const versionDir = join(modelDir, version);
@@ -34,8 +29,17 @@ export async function storeModel(
   return await replaceFile(versionDir, 'model.onnx', bytes);
 }
 
-/** The temporary file lies in the same folder, because a rename is atomic only within one file system. */
-async function replaceFile(dir: string, fileName: string, content: string | Uint8Array): Promise<string> {
+/** @throws INVALID_INPUT */
+export function checkModelName(name: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) return;
+  throw invalidInput(
+    'name',
+    'A model name has letters, digits, dots, dashes and underscores, and starts with a letter or digit.',
+  );
+}
+
+/** Writes by rename and returns the path. The temporary file lies in the same folder, because a rename is atomic only within one file system. */
+export async function replaceFile(dir: string, fileName: string, content: string | Uint8Array): Promise<string> {
   const path = join(dir, fileName);
   const temporary = join(dir, `.${fileName}.${randomUUID()}.tmp`);
   try {

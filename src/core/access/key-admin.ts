@@ -31,7 +31,8 @@ export interface KeyAdmin {
 export function createKeyAdmin({ store, crypto, unixMs, changed = async () => {} }: KeyAdminDeps): KeyAdmin {
   return {
     async create(body) {
-      const created = createKey(parseKeyInput(body, unixMs()), unixMs(), crypto);
+      const nowMs = unixMs();
+      const created = createKey(parseKeyInput(body, nowMs), nowMs, crypto);
       await store.insert(created.stored);
       await changed();
       return created;

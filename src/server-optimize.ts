@@ -1,0 +1,84 @@
+/**
+ * Composes `optimize`: the optimizer with processes that run models, the probe that tries them, and what is known of this machine. Called
+ * by cli/optimize.ts and by whoever runs it as a task. It starts no server.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import * as os from 'node:os';
+import { join, resolve } from 'node:path';
+import { grantedCores } from './config/cores.ts';
+import { memoryLimitBytes } from './config/memory-limit.ts';
+import { packageVersion } from './config/version.ts';
+import { seededRandom } from './core/seeded-random.ts';
+import { ProcessModelRunner } from './engines/onnx/model-runner.ts';
+import { probeModel } from './engines/onnx/probe.ts';
+import type { Optimized, OptimizeOptions } from './optimizer/plan/optimize.ts';
+import { optimizeModel } from './optimizer/plan/optimize.ts';
+import type { PassLoader } from './optimizer/plan/pass-table.ts';
+import type { MachineFacts } from './optimizer/plan/result.ts';
+import type { ModelTrial, OptimizeTools } from './optimizer/plan/tools.ts';
+
+export interface OptimizeHooks {
+  /** 0 to 1, and what is being done. */
+  readonly onProgress: (share: number, what: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Other passes than the built-in ones; for tests. */
+  readonly findPass?: PassLoader;
+}
+
+const probeMs = 60_000;
+/** One model's process may take so much of the memory there is. */
+const memoryShare = 0.8;
+
+/** @throws INVALID_INPUT, MODEL_FAILED: the model or the data cannot be used; the reason of `signal` */
+export async function runOptimize(options: OptimizeOptions, hooks: OptimizeHooks): Promise<Optimized> {
+  const memoryBytes = memoryShare * memoryLimitBytes();
+  const runner = new ProcessModelRunner({ memoryBytes });
+  const tools: OptimizeTools = {
+    ...hooks,
+    runner,
+    tryModel,
+    random: (purpose) => seededRandom(createHash('sha256').update(purpose).digest().readInt32LE()),
+    machine: machineFacts(),
+    version: packageVersion(),
+    memoryBytes,
+  };
+  try {
+    return await optimizeModel({ ...options, modelPath: resolve(options.modelPath) }, tools);
+  } finally {
+    await runner.close();
+  }
+}
+
+async function tryModel(path: string): Promise<ModelTrial> {
+  const silent = () => {};
+  const logger = { debug: silent, info: silent, warn: silent, error: silent };
+  const spec = { name: 'model', version: '1', path, digest: '', instances: 1, runTimeoutMs: probeMs };
+  const provider = { executionProviders: ['cpu'] as const, fallbackToCpu: false, intraOpThreads: 1 };
+  const { signature, trialShapes, singleRunMs, batch } = await probeModel({ ...spec, ...provider }, probeMs, logger);
+  const named = trialShapes && signature.inputs.map(({ name }, index) => [name, trialShapes[index]!] as const);
+  return { shapes: named && Object.fromEntries(named), singleRunMs, batch };
+}
+
+export function machineFacts(): MachineFacts {
+  const require = createRequire(import.meta.url);
+  const { version } = require('onnxruntime-node/package.json') as { version: string };
+  return {
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    cores: grantedCores(),
+    arch: os.arch(),
+    vnni: hasVnni(),
+    runtime: `onnxruntime-node ${version}`,
+  };
+}
+
+/** Undefined on other processors than x64, which have no such trouble, and where the system does not tell. */
+function hasVnni(): boolean | undefined {
+  if (os.arch() !== 'x64') return undefined;
+  try {
+    return /\b(avx512_vnni|avx_vnni)\b/.test(readFileSync(join('/proc', 'cpuinfo'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
