@@ -105,6 +105,8 @@ describe('the largest batch', () => {
     assert.equal(deriveMaxBatchSize({}, line(19, 16), 1e9), 16);
     assert.equal(deriveMaxBatchSize({}, line(1, 0), 1e9), 1);
     assert.equal(deriveMaxBatchSize({}, line(0, 1), 1e9), 256);
+    // What a fixed cost of next to nothing says of a fast model may be noise.
+    assert.equal(deriveMaxBatchSize({}, line(0.1, 0), 1e9), 32);
   });
 
   it('leaves room for the running batch in the SLO, and is never 0', () => {

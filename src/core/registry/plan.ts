@@ -24,8 +24,9 @@ const fixedCostShare = 0.05;
 const maxDerivedBatch = 256;
 /** A batch may take this share of the SLO, or waiting for the running one would already break it. */
 const batchShareOfSlo = 1 / 4;
-/** Without any measurement. */
+/** Without any measurement, and the least where it says little: a share of a short time is lost in the noise of a busy machine. */
 const unmeasuredBatch = 32;
+const trustedMs = 5;
 
 export function planModel(report: ProbeReport, config: ModelConfig, cores: number): Plan {
   const { instances, intraOpThreads, note } = planThreads(report.singleRunMs, config, Math.max(1, Math.floor(cores)));
@@ -87,15 +88,17 @@ export interface LearnedCost {
 }
 
 /**
- * The smallest power of two where the fixed cost is at most 5 % of the batch: b / (a*B + b) <= 0.05. At least 1, at most 256,
- * and small enough that est(B) <= SLO / 4.
+ * The smallest power of two where the fixed cost is at most 5 % of the batch: b / (a*B + b) <= 0.05. At least 1 (32 where that takes
+ * 5 ms at most), at most 256, and small enough that est(B) <= SLO / 4.
  */
 export function deriveMaxBatchSize(config: ModelConfig, cost: LearnedCost | undefined, sloMs: number): number {
   if (config.maxBatchSize !== undefined) return config.maxBatchSize;
   if (cost === undefined) return unmeasuredBatch;
+  const least = cost.estimateMs(unmeasuredBatch) <= trustedMs ? unmeasuredBatch : 1;
   let best = 1;
   while (best < maxDerivedBatch) {
-    if (cost.fixedMs <= fixedCostShare * (cost.perRowMs * best + cost.fixedMs)) break;
+    const saves = cost.fixedMs > fixedCostShare * (cost.perRowMs * best + cost.fixedMs);
+    if (!saves && best >= least) break;
     if (cost.estimateMs(best * 2) > batchLimitMs(sloMs)) break;
     best *= 2;
   }
