@@ -14,6 +14,7 @@ import { runCache } from './scenarios/cache.ts';
 import { runGrpc } from './scenarios/grpc.ts';
 import { runIris } from './scenarios/iris.ts';
 import { runMlp } from './scenarios/mlp.ts';
+import { runOptimizer } from './scenarios/optimizer.ts';
 import { runOverload } from './scenarios/overload.ts';
 import { runProtocols } from './scenarios/protocols.ts';
 import { runResnet } from './scenarios/resnet.ts';
@@ -32,6 +33,7 @@ const scenarios: Record<ScenarioName, (context: BenchContext) => Promise<Scenari
   grpc: runGrpc,
   cache: runCache,
   stores: runStores,
+  optimizer: runOptimizer,
 };
 
 const options = parseOptions(process.argv.slice(2));

@@ -11,6 +11,7 @@ export const scenarioNames = [
   'grpc',
   'cache',
   'stores',
+  'optimizer',
 ] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 
