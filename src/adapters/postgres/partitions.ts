@@ -107,7 +107,10 @@ export class Partitions {
         // IF NOT EXISTS would lock the table before it looks.
         if (await exists(client, name)) return;
         const [from, to] = [firstIdOf(day * dayMs), firstIdOf((day + 1) * dayMs)];
-        await client.query(`CREATE TABLE ${name} PARTITION OF predictions FOR VALUES FROM ('${from}') TO ('${to}')`);
+        // Tensors of a few kilobytes stay in the row: moved out of it each costs as much as two more rows.
+        await client.query(
+          `CREATE TABLE ${name} PARTITION OF predictions FOR VALUES FROM ('${from}') TO ('${to}') WITH (toast_tuple_target = 8160)`,
+        );
       });
     } catch (error) {
       // Rows of that day are in predictions_other, somebody reads for long, or the user may not: it goes without, and is tried again.

@@ -59,7 +59,7 @@ const predictionsOfPostgres = [
   `CREATE INDEX predictions_model ON predictions (model, id) INCLUDE (${summary}, input_key)`,
   `CREATE INDEX predictions_failed ON predictions (id) INCLUDE (model, ${summary}) WHERE status <> 'OK'`,
   // What no day has a partition for: nothing is ever refused.
-  'CREATE TABLE predictions_other PARTITION OF predictions DEFAULT',
+  'CREATE TABLE predictions_other PARTITION OF predictions DEFAULT WITH (toast_tuple_target = 8160)',
 ];
 
 export const postgresMigrations: readonly Migration[] = [
