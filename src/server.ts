@@ -60,7 +60,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
   const stores = await openStores({ config, clock, logger, tellSiblings: (one) => siblings.tellInvalidation(one) });
   const metrics = createMetrics({
     snapshot: () => registry.snapshot(),
-    stores: () => stores.figures(),
+    stores: () => ({ ...stores.figures(), upstreams: engine.poolStatus() }),
     clock,
     nv: config.metricsNv,
     version,

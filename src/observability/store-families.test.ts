@@ -9,6 +9,7 @@ const nothing: StoreFigures = {
   access: undefined,
   features: undefined,
   pools: [],
+  upstreams: [],
 };
 
 test('rows of a cached model are counted by outcome, and calls of its tiers by result with their times', async () => {
@@ -46,6 +47,7 @@ test('stores are read when the page is asked for, and those a server does not us
   const metrics = setup({ stores: () => figures });
   assert.ok(!(await page(metrics)).some((line) => /^hotpath_(cache|predictions|access|features|pool)_/.test(line)));
   figures = allStores;
+  const upstream = '{kind="upstream",pool="far/1 grpc://one:8001"}';
   const pool = '{kind="postgres",pool="database \\"main\\""}';
   assertLines(await page(metrics), [
     'hotpath_cache_entries 2',
@@ -69,5 +71,10 @@ test('stores are read when the page is asked for, and those a server does not us
     `hotpath_pool_timeouts_total${pool} 1`,
     `hotpath_pool_recycled_total${pool} 4`,
     `hotpath_pool_errors_total${pool} 6`,
+    `hotpath_pool_size${upstream} 4`,
+    `hotpath_pool_in_use${upstream} 3`,
+    `hotpath_pool_waiting${upstream} 2`,
+    `hotpath_pool_acquired_total${upstream} 50`,
   ]);
+  assert.ok(!(await page(metrics)).some((line) => line.startsWith(`hotpath_pool_timeouts_total${upstream}`)));
 });

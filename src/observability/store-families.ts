@@ -1,5 +1,5 @@
 /** Turns the figures of caches, prediction log, pools and access into metric families, once per scrape. What a server does not use has none. */
-import type { PoolStatus } from '../ports/pool-status.ts';
+import type { PoolStatus, UpstreamPoolStatus } from '../ports/pool-status.ts';
 import type { StoreFigures } from '../ports/store-figures.ts';
 import { durationBoundsSeconds } from './bucket-counter.ts';
 import { type MetricFamily, renderLabels } from './exposition.ts';
@@ -28,7 +28,14 @@ export function cacheMeterFamilies(meters: MeterSet): MetricFamily[] {
   ];
 }
 
-export function storeFamilies({ cache, predictions, access, features, pools }: StoreFigures): MetricFamily[] {
+export function storeFamilies({
+  cache,
+  predictions,
+  access,
+  features,
+  pools,
+  upstreams,
+}: StoreFigures): MetricFamily[] {
   return [
     ...(cache === undefined
       ? []
@@ -48,15 +55,35 @@ export function storeFamilies({ cache, predictions, access, features, pools }: S
         ]),
     ...(access === undefined ? [] : [valueFamily('access_refused_total', recordSamples('', 'reason', access.refused))]),
     ...(features === undefined ? [] : [valueFamily('features_total', recordSamples('', 'outcome', features))]),
-    ...(pools.length === 0 ? [] : poolFamilies(pools)),
+    ...(pools.length + upstreams.length === 0 ? [] : poolFamilies([...pools, ...upstreams.flatMap(upstreamPools)])),
   ];
 }
 
-function poolFamilies(pools: readonly PoolStatus[]): MetricFamily[] {
-  const perPool = (name: MetricName, value: (pool: PoolStatus) => number): MetricFamily =>
+/** Of a pool that does not count something, that sample is missing. */
+type PoolFigures = Pick<PoolStatus, 'name' | 'size' | 'inUse' | 'idle' | 'waiting' | 'acquired' | 'errors'> &
+  Partial<Pick<PoolStatus, 'maxSize' | 'waitedMs' | 'timeouts' | 'recycled'>> & { readonly kind: string };
+
+function upstreamPools({ model, version, addresses }: UpstreamPoolStatus): PoolFigures[] {
+  return addresses.map(({ address, size, inUse, idle, waiting, calls, errors }) => ({
+    kind: 'upstream',
+    name: `${model}/${version} ${address}`,
+    size,
+    inUse,
+    idle,
+    waiting,
+    acquired: calls,
+    errors,
+  }));
+}
+
+function poolFamilies(pools: readonly PoolFigures[]): MetricFamily[] {
+  const perPool = (name: MetricName, figureOf: (pool: PoolFigures) => number | undefined): MetricFamily =>
     valueFamily(
       name,
-      pools.map((pool) => ({ labels: renderLabels({ kind: pool.kind, pool: pool.name }), value: value(pool) })),
+      pools.flatMap((pool) => {
+        const value = figureOf(pool);
+        return value === undefined ? [] : [{ labels: renderLabels({ kind: pool.kind, pool: pool.name }), value }];
+      }),
     );
   return [
     perPool('pool_size', (pool) => pool.size),
@@ -65,7 +92,7 @@ function poolFamilies(pools: readonly PoolStatus[]): MetricFamily[] {
     perPool('pool_idle', (pool) => pool.idle),
     perPool('pool_waiting', (pool) => pool.waiting),
     perPool('pool_acquired_total', (pool) => pool.acquired),
-    perPool('pool_wait_seconds_total', (pool) => pool.waitedMs / 1000),
+    perPool('pool_wait_seconds_total', (pool) => (pool.waitedMs === undefined ? undefined : pool.waitedMs / 1000)),
     perPool('pool_timeouts_total', (pool) => pool.timeouts),
     perPool('pool_recycled_total', (pool) => pool.recycled),
     perPool('pool_errors_total', (pool) => pool.errors),

@@ -1,5 +1,5 @@
 /** What the exporter reads at scrape time of everything beside the models: caches, prediction log, pools, access. Data only. */
-import type { PoolStatus } from './pool-status.ts';
+import type { PoolStatus, UpstreamPoolStatus } from './pool-status.ts';
 
 export interface StoreFigures {
   /** Undefined where no model has a cache. */
@@ -11,6 +11,8 @@ export interface StoreFigures {
   /** Entities by where their features came from. */
   readonly features: Readonly<Record<string, number>> | undefined;
   readonly pools: readonly PoolStatus[];
+  /** Connections to the upstreams of remote models. */
+  readonly upstreams: readonly UpstreamPoolStatus[];
 }
 
 export interface CacheFigures {

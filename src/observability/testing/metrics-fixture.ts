@@ -41,6 +41,31 @@ export const timing: InferTiming = {
 
 /** A server that uses everything. */
 export const allStores: StoreFigures = {
+  upstreams: [
+    {
+      model: 'far',
+      version: '1',
+      balance: 'round-robin',
+      waiting: 0,
+      addresses: [
+        {
+          address: 'grpc://one:8001',
+          size: 4,
+          inUse: 3,
+          idle: 1,
+          waiting: 2,
+          inFlight: 9,
+          maxInFlight: 64,
+          calls: 50,
+          errors: 1,
+          lastError: undefined,
+          healthy: true,
+          breaker: 'closed',
+          ejectedForMs: undefined,
+        },
+      ],
+    },
+  ],
   cache: { entries: 2, bytes: 300, maxBytes: 1000, evictions: 1 },
   predictions: { written: 10, dropped: 1, failedBatches: 2, waiting: 3 },
   access: { refused: { key: 4, rate: 5 } },
