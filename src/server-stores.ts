@@ -55,7 +55,7 @@ export interface Stores {
   readonly database: Database | undefined;
   pools(): readonly PoolStatus[];
   figures(): Omit<StoreFigures, 'upstreams'>;
-  /** After the last request was answered and the models are closed. */
+  /** After the last request was answered and the models are closed. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -120,6 +120,15 @@ export async function openStores(deps: StoresDeps): Promise<Stores> {
     ...(redis === undefined ? [] : [redis.pool.status()]),
     ...features.pools(),
   ];
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await predictions?.retention.stop();
+    const lost = await predictions?.writer.close(config.shutdownTimeoutMs);
+    if (lost !== undefined && lost > 0)
+      logger.error({ lost }, 'predictions were lost: the database did not take them in time');
+    await access?.close();
+    await closeAll();
+  };
   return {
     memory,
     bus,
@@ -138,13 +147,9 @@ export async function openStores(deps: StoresDeps): Promise<Stores> {
       features: features.counts(),
       pools: pools(),
     }),
-    async close() {
-      await predictions?.retention.stop();
-      const lost = await predictions?.writer.close(config.shutdownTimeoutMs);
-      if (lost !== undefined && lost > 0)
-        logger.error({ lost }, 'predictions were lost: the database did not take them in time');
-      await access?.close();
-      await closeAll();
+    close() {
+      closed ??= close();
+      return closed;
     },
   };
 }

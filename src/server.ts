@@ -17,7 +17,7 @@ import type { InferCall } from './core/types.ts';
 import { createFakeEngine } from './engines/fake/fake-engine.ts';
 import { createOnnxEngine } from './engines/onnx/onnx-engine.ts';
 import { interpretTabular } from './handlers/tabular.ts';
-import { createLogger, type LogLevel } from './observability/logging.ts';
+import { createLogger, type LeveledLogger, type LogLevel } from './observability/logging.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { createProfiler } from './observability/profiling.ts';
 import type { TritonCounters } from './observability/triton-statistics.ts';
@@ -34,7 +34,7 @@ import { lazyGrpc } from './server-grpc.ts';
 import { describeHealth } from './server-health.ts';
 import { OverridableCatalog } from './server-overrides.ts';
 import { linkSiblings } from './server-siblings.ts';
-import { openStores } from './server-stores.ts';
+import { openStores, type Stores } from './server-stores.ts';
 import { lazyTriton, renderTriton } from './server-triton.ts';
 
 /** What tests may put in the place of the real thing. */
@@ -49,15 +49,41 @@ export interface ServerHooks {
  * @throws EADDRINUSE and the like; nothing is left running then.
  */
 export async function startServer(options: ServerOptions, hooks: ServerHooks = {}): Promise<RunningServer> {
-  const { config, link } = options;
+  const { config } = options;
   const clock = systemClock;
-  const version = packageVersion();
   const logger = createLogger({
     level: config.logLevel as LogLevel,
     ...(hooks.logDestination === undefined ? {} : { destination: hooks.logDestination }),
   });
   // Redis and the database are dialled meanwhile; a prediction log or keys that need one wait for it.
-  const stores = await openStores({ config, clock, logger, tellSiblings: (one) => siblings.tellInvalidation(one) });
+  const invalidations: InvalidationOutlet = { tell: async () => {} };
+  const stores = await openStores({ config, clock, logger, tellSiblings: (one) => invalidations.tell(one) });
+  try {
+    return await startBehind({ stores, invalidations, logger }, options, hooks);
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}
+
+/** Where dropped answers are told to siblings, once there is a link to them. */
+interface InvalidationOutlet {
+  tell: (invalidation: Invalidation) => Promise<void>;
+}
+
+interface Behind {
+  readonly stores: Stores;
+  readonly invalidations: InvalidationOutlet;
+  readonly logger: LeveledLogger;
+}
+
+async function startBehind(
+  { stores, invalidations, logger }: Behind,
+  { config, link }: ServerOptions,
+  hooks: ServerHooks,
+): Promise<RunningServer> {
+  const clock = systemClock;
+  const version = packageVersion();
   const metrics = createMetrics({
     snapshot: () => registry.snapshot(),
     stores: () => ({ ...stores.figures(), upstreams: engine.poolStatus() }),
@@ -107,6 +133,7 @@ export async function startServer(options: ServerOptions, hooks: ServerHooks = {
     dropCached: (invalidation: Invalidation) => stores.bus.deliver(invalidation),
   };
   const siblings = linkSiblings(link, own, config.loadTimeoutMs);
+  invalidations.tell = (one) => siblings.tellInvalidation(one);
 
   let state: 'starting' | 'ready' | 'draining' = 'starting';
   let answered = 0;
