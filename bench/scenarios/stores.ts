@@ -44,7 +44,7 @@ export async function runStores(context: BenchContext): Promise<ScenarioResult> 
     title: 'Redis, PostgreSQL, SQLite',
     method: [
       'Redis hit: iris with the redis tier only, one connection, every answer checked. Outage: 16 connections in a closed loop for 12 s, Redis killed after 3 s and started again, empty, after 6 s.',
-      'Prediction log: 64 connections, every prediction recorded with its tensors, PostgreSQL with fsync on the same two cores as server and client. Iris without batching, so that it gives some 15,000 predictions a second of 40 bytes; the MLP records 2 KB with each.',
+      'Prediction log: 64 connections, every prediction recorded with its tensors, PostgreSQL with fsync on the same two cores as server and client. Iris without batching, a record of 40 bytes per run of the model; the MLP records 2 KB with each of its predictions.',
       'Pools and indexes: the same call with and without, in turns, 200,000 predictions in PostgreSQL; guides of the field claim about 10x for pools and 100x for indexes.',
     ],
     tables: [
