@@ -9,19 +9,8 @@ import type {
   PredictionRecord,
   PredictionSummary,
 } from '../../ports/prediction-store.ts';
-import { type PredictionTable, type SqlEngine, type SqlId, selectRows } from './tables.ts';
+import { type PredictionTable, type SqlEngine, type SqlId, selectRows, summaryColumns } from './tables.ts';
 import { firstIdOf, isUuid, timeOfId } from './uuid.ts';
-
-const summaryColumns = [
-  'id',
-  'model',
-  'version',
-  'status',
-  'caller',
-  'row_count',
-  'duration_ms',
-  'cache',
-] as const satisfies readonly (keyof PredictionTable)[];
 
 type SummaryRow = Pick<PredictionTable, (typeof summaryColumns)[number]>;
 const nothing = new Uint8Array(0);

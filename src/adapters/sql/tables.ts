@@ -22,8 +22,8 @@ export interface PredictionTable {
   readonly outputs: Uint8Array | null;
 }
 
-/** In the order in which rows are packed; see pack-records.ts. */
-export const predictionColumns = [
+/** What a list of predictions shows. */
+export const summaryColumns = [
   'id',
   'model',
   'version',
@@ -32,6 +32,11 @@ export const predictionColumns = [
   'row_count',
   'duration_ms',
   'cache',
+] as const satisfies readonly (keyof PredictionTable)[];
+
+/** In the order in which rows are packed; see pack-records.ts. */
+export const predictionColumns = [
+  ...summaryColumns,
   'input_key',
   'inputs',
   'outputs',

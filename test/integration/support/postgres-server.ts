@@ -6,11 +6,10 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from './redis-server.ts';
+import { accepts, freePort } from './redis-server.ts';
 
 const versions = '/usr/lib/postgresql';
 /** Must never be seen in a message. */
@@ -125,18 +124,6 @@ async function run(
     if (performance.now() > deadline || !/in use|already exists|still/.test(log))
       throw new Error(`postgres did not start: ${log}`);
     await delay(50);
-  }
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
   }
 }
 

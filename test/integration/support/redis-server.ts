@@ -108,7 +108,8 @@ async function launch(port: number, folder: string, { password, tls }: RedisServ
   return child;
 }
 
-async function accepts(port: number): Promise<boolean> {
+/** Whether something listens on this port of 127.0.0.1. */
+export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   try {
     await once(socket, 'connect');
