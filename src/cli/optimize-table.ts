@@ -1,7 +1,7 @@
 /** What `optimize` found out, as a table and sentences for the terminal. Called by optimize.ts. Pure. */
-import { lossOf, type Speed, speedOf } from '../optimizer/plan/choose.ts';
+import { type Speed, speedOf } from '../optimizer/plan/choose.ts';
+import { qualityOf, qualityTitle, worstSqnr } from '../optimizer/plan/quality.ts';
 import type { BatchTiming, OptimizeResult, VariantResult, VariantState } from '../optimizer/plan/result.ts';
-import { percent } from '../optimizer/verify/gate.ts';
 import { renderTable } from './table.ts';
 import type { Style } from './terminal.ts';
 
@@ -26,8 +26,7 @@ export function renderOptimized(result: OptimizeResult, style: Style): string {
     variant.residentBytes === 0 ? '-' : bytes(variant.residentBytes),
     ...qualityCells(variant, result),
   ]);
-  const labelled = data.labelled && result.task === 'classification';
-  headers.push(result.task === 'regression' ? 'LOST' : labelled ? 'ACCURACY' : 'SAME CLASS', 'SQNR', 'GATE');
+  headers.push(qualityTitle(result).toUpperCase(), 'SQNR', 'GATE');
   const parts = [
     `${result.model}: ${data.title}; ${data.calibrationRows} to calibrate, ${data.heldOutRows} to verify. ${machine.cpu}, 1 thread.`,
     renderTable(headers, rows, style),
@@ -58,22 +57,12 @@ function times(timing: BatchTiming): string {
   return `${factor(median)}x (${factor(low)}-${factor(high)})`;
 }
 
-function qualityCells(variant: VariantResult, { task, data, variants }: OptimizeResult): string[] {
+function qualityCells(variant: VariantResult, result: OptimizeResult): string[] {
   const { difference, state, verdict } = variant;
-  if (state === 'original') return [originalAccuracy(variants), '', ''];
-  if (difference === undefined) return ['-', '-', state];
-  const { labels, outputs } = difference;
-  const accuracy = data.labelled ? labels?.accuracy?.variant : undefined;
-  const quality = task === 'regression' ? lossOf(difference) : (accuracy ?? labels?.agreement ?? 0);
-  const worst = Math.min(...outputs.map(({ sqnrDb }) => sqnrDb));
-  const sqnr = outputs.length === 0 ? '-' : worst >= 150 ? 'exact' : `${worst.toFixed(1)} dB`;
-  return [percent(quality), sqnr, verdict.passed ? 'passed' : 'REFUSED'];
-}
-
-/** Every comparison knows it. */
-function originalAccuracy(variants: readonly VariantResult[]): string {
-  const accuracy = variants.find(({ difference }) => difference?.labels?.accuracy)?.difference?.labels?.accuracy;
-  return accuracy === undefined ? '' : percent(accuracy.original);
+  const quality = qualityOf(variant, result);
+  if (state === 'original') return [quality, '', ''];
+  if (difference === undefined) return [quality, '-', state];
+  return [quality, worstSqnr(variant), verdict.passed ? 'passed' : 'REFUSED'];
 }
 
 function slowSentences(variants: readonly VariantResult[]): string[] {

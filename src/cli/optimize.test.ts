@@ -74,7 +74,7 @@ describe('the table of optimize', () => {
         title: 'INT8',
         sizeBytes: 1000,
         timings: [timing(1, 1, 2)],
-        difference: { rows: 100, outputs: [output], labels },
+        difference: { rows: 100, outputs: [output], labels, boxes: undefined },
       }),
       variant({ id: 'slow', title: 'slow', timings: [timing(1, 14, 1 / 7)] }),
       variant({ id: 'none', title: 'nothing', state: 'unchanged', verdict: { passed: false, reason: 'No layer.' } }),

@@ -18,6 +18,7 @@ export const columns = [
   'adapters',
   'observability',
   'handlers',
+  'vision',
   'onnx-file',
   'training',
   'optimizer',
@@ -48,7 +49,13 @@ export const layers: Readonly<Record<string, Layer>> = {
   engines: { ...edgeOut, engines: 'own', 'onnx-file': 'yes', optimizer: 'types' },
   adapters: { ...edgeOut, adapters: 'own' },
   observability: { ...edgeOut, observability: 'yes' },
-  handlers: { core: 'yes', ports: 'yes', handlers: 'yes', config: 'types', 'node and npm': 'yes' },
+  handlers: { core: 'yes', ports: 'yes', handlers: 'yes', vision: 'yes', config: 'types', 'node and npm': 'yes' },
+  vision: {
+    core: ['core/tensor', 'core/errors'],
+    vision: 'yes',
+    'onnx-file': ['onnx-file/small-floats'],
+    'node and npm': 'yes',
+  },
   config: { core: ['core/errors', 'core/tensor', 'core/types'], ports: 'types', config: 'yes', 'node and npm': 'yes' },
   training: {
     core: ['core/tensor', 'core/errors', 'core/seeded-random', 'core/batching'],
@@ -61,6 +68,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   optimizer: {
     core: ['core/tensor', 'core/errors', 'core/seeded-random', 'core/batching'],
     ports: 'types',
+    vision: 'yes',
     optimizer: 'yes',
     training: ['training/csv'],
     'onnx-file': 'yes',
@@ -91,6 +99,7 @@ export const ownedPackages: Readonly<Record<string, string>> = {
   pg: 'adapters/postgres',
   undici: 'adapters/http',
   jose: 'adapters/auth',
+  sharp: 'vision',
 };
 
 /**

@@ -220,7 +220,7 @@ describe('hotpath optimize', { timeout: 120_000 }, () => {
     writeFileSync(join(folder, 'damaged.onnx'), Buffer.from('no model'));
     assert.match(await complaint(modelPath, '--data', join(folder, 'absent.npz')), /no data file "absent\.npz"/);
     assert.match(await complaint(modelPath, '--data', join(folder, 'empty.csv')), /no rows/);
-    assert.match(await complaint(modelPath, '--data', folder), /is a folder\. Images cannot be decoded/);
+    assert.match(await complaint(modelPath, '--data', folder), /takes float32 \[\?, 64\], which is no picture/);
     assert.match(await complaint(join(folder, 'absent.onnx')), /cannot be opened \(ENOENT\)/);
     assert.match(await complaint(join(folder, 'damaged.onnx')), /hotpath: /);
     assert.match(await complaint(modelPath, '--passes', 'magic'), /no variant "magic"\. Known: /);

@@ -7,18 +7,17 @@ import type { Tensor, TensorSpec } from '../../core/tensor.ts';
 import type { CsvTable } from '../../training/csv.ts';
 import type { Feeds } from '../pass.ts';
 import { bindArrays } from './bind-arrays.ts';
+import type { LabelField } from './class-labels.ts';
 import type { Rows } from './rows.ts';
 
 /**
- * @param labelColumn class numbers or values
+ * @param labels column of class numbers, class names or values, and what makes numbers of them
  * @throws INVALID_INPUT naming line and column.
  */
-export function readCsvRows(inputs: readonly TensorSpec[], table: CsvTable, labelColumn?: string): Rows {
+export function readCsvRows(inputs: readonly TensorSpec[], table: CsvTable, labels?: LabelField): Rows {
   const { header, rows } = table;
   if (rows.length === 0) throw invalidInput('data', 'The table has no rows.');
-  const labelIndex = labelColumn === undefined ? -1 : header.indexOf(labelColumn);
-  if (labelColumn !== undefined && labelIndex < 0) throw noColumn(labelColumn, header);
-  const labels = labelIndex < 0 ? undefined : readLabels(table, labelIndex);
+  const labelIndex = labels === undefined ? -1 : columnOf(labels.name, header);
   const [only] = inputs;
   const arrays: Feeds =
     inputs.length === 1
@@ -32,7 +31,7 @@ export function readCsvRows(inputs: readonly TensorSpec[], table: CsvTable, labe
       : Object.fromEntries(
           inputs.map((input) => [input.name, readColumns(input, table, [columnOf(input.name, header)])]),
         );
-  return bindArrays(inputs, arrays, labels);
+  return bindArrays(inputs, arrays, labels?.number(readTexts(table, labelIndex)));
 }
 
 function columnOf(name: string, header: readonly string[]): number {
@@ -55,8 +54,11 @@ function readColumns(input: TensorSpec, table: CsvTable, columns: readonly numbe
   return { datatype: 'float64', shape, data };
 }
 
-function readLabels({ rows, header }: CsvTable, column: number): Float64Array {
-  return Float64Array.from(rows, (row, index) => readNumber(row[column]!, index, header[column]!));
+function readTexts({ rows, header }: CsvTable, column: number): string[] {
+  return rows.map((row, index) => {
+    if (row[column]!.trim() !== '') return row[column]!;
+    throw invalidInput('labels', `CSV row ${index + 1}, column "${header[column]}": there is no label.`);
+  });
 }
 
 function readNumber(cell: string, index: number, column: string): number {

@@ -6,26 +6,27 @@ import { invalidInput } from '../../core/errors.ts';
 import type { Tensor, TensorSpec } from '../../core/tensor.ts';
 import { allocate, elementCount, fitsPattern, formatShape } from '../../core/tensor.ts';
 import type { Feeds } from '../pass.ts';
+import type { LabelField } from './class-labels.ts';
 import { convertTensor, refuseNonFinite } from './convert.ts';
-import type { Rows } from './rows.ts';
+import type { Labels, Rows } from './rows.ts';
 import { ColumnRows, fitTogether, joinTensors, SingleRows } from './rows.ts';
 
 /**
- * @param labelField the field of each line that holds its label, where there is one
+ * @param labels the field of each line that holds its label, a number or the name of a class, and what makes numbers of them
  * @throws INVALID_INPUT naming the line.
  */
-export function readJsonRows(inputs: readonly TensorSpec[], text: string, labelField?: string): Rows {
+export function readJsonRows(inputs: readonly TensorSpec[], text: string, labels?: LabelField): Rows {
   const feeds: Feeds[] = [];
-  const labels: number[] = [];
+  const texts: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     const where = `Line ${index + 1}`;
     const body = parseLine(where, line);
     feeds.push(feedsOf(where, inputs, body));
-    if (labelField !== undefined) labels.push(labelOf(where, body[labelField], labelField));
+    if (labels !== undefined) texts.push(labelOf(where, body[labels.name], labels.name));
   }
   if (feeds.length === 0) throw invalidInput('data', 'The data has no rows.');
-  return assemble(inputs, feeds, labelField === undefined ? undefined : labels);
+  return assemble(inputs, feeds, labels?.number(texts));
 }
 
 function parseLine(where: string, line: string): Record<string, unknown> {
@@ -39,9 +40,10 @@ function parseLine(where: string, line: string): Record<string, unknown> {
   throw invalidInput('data', `${where} is no JSON object.`);
 }
 
-function labelOf(where: string, value: unknown, field: string): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw invalidInput('labels', `${where} has no number in its field "${field}".`);
+function labelOf(where: string, value: unknown, field: string): string {
+  if (typeof value === 'string' && value.trim() !== '') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  throw invalidInput('labels', `${where} has no number and no text in its field "${field}".`);
 }
 
 function feedsOf(where: string, inputs: readonly TensorSpec[], body: Record<string, unknown>): Feeds {
@@ -116,7 +118,7 @@ function fromLeaves(
 }
 
 /** As columns where lines can stand under each other along a batch axis; else one by one. */
-function assemble(inputs: readonly TensorSpec[], feeds: readonly Feeds[], labels: readonly number[] | undefined): Rows {
+function assemble(inputs: readonly TensorSpec[], feeds: readonly Feeds[], labels: Labels): Rows {
   const partsOf = (name: string) => feeds.map((feed) => feed[name]!);
   const joins = inputs.every(({ name, shape }) => {
     const parts = partsOf(name);

@@ -10,8 +10,12 @@ import type { Tensor, TensorSpec } from '../../core/tensor.ts';
 import { parseCsv } from '../../training/csv.ts';
 import type { Feeds } from '../pass.ts';
 import { bindArrays } from './bind-arrays.ts';
+import type { LabelField } from './class-labels.ts';
+import { numberLabels } from './class-labels.ts';
 import { toNumbers } from './convert.ts';
 import { readCsvRows } from './csv-rows.ts';
+import type { ImageOptions } from './image-folder.ts';
+import { readImageFolder } from './image-folder.ts';
 import { readJsonRows } from './json-rows.ts';
 import { parseNpy } from './npy.ts';
 import type { Rows } from './rows.ts';
@@ -23,38 +27,98 @@ export interface LoadedData {
   readonly digest: string;
   /** How people call it: `calib.npz, 300 rows`. */
   readonly title: string;
+  /** By class number, where they are known. */
+  readonly classNames: readonly string[] | undefined;
+  /** Sentences for the report. */
+  readonly notes: readonly string[];
 }
 
-const kinds = '.npz, .npy, .csv or .jsonl';
+export interface DataRequest {
+  /** A file, or a folder of pictures. */
+  readonly path: string;
+  /** Name of the array, column or field with the labels, or path of a .npy file. Folders of classes are labels by themselves. */
+  readonly labels?: string | undefined;
+  /** By class number. */
+  readonly classNames?: readonly string[] | undefined;
+  /** How the model takes pictures. */
+  readonly image?: Pick<ImageOptions, 'recipe' | 'size'> | undefined;
+}
 
-/**
- * @param labels name of the array, column or field with the labels, or path of a .npy file
- * @throws INVALID_INPUT when the file is missing, of no known kind, empty, or does not fit the inputs.
- */
-export async function loadData(inputs: readonly TensorSpec[], path: string, labels?: string): Promise<LoadedData> {
+const kinds = '.npz, .npy, .csv or .jsonl, or a folder of pictures';
+
+/** @throws INVALID_INPUT when the file is missing, of no known kind, empty, or does not fit the inputs. */
+export async function loadData(
+  inputs: readonly TensorSpec[],
+  { path, labels, classNames, image }: DataRequest,
+  hooks: Pick<ImageOptions, 'signal' | 'onProgress'> = {},
+): Promise<LoadedData> {
   const info = await stat(path).catch(() => undefined);
   const name = basename(path);
   if (info === undefined) throw invalidInput('data', `There is no data file "${name}".`);
-  if (info.isDirectory()) throw folderOfImages(name);
+  if (info.isDirectory()) {
+    if (labels !== undefined) {
+      throw invalidInput(
+        'labels',
+        'The labels of pictures are the names of the folders they are in; leave out --labels.',
+      );
+    }
+    return readImageFolder(inputs, path, name, { ...image, classNames, ...hooks });
+  }
   if (info.size > 2 ** 31) throw invalidInput('data', `"${name}" is larger than 2 GiB; a few hundred rows are enough.`);
   const bytes = await readBytes(path);
-  const hash = createHash('sha256').update(bytes);
-  const labelsFile = labels !== undefined && extname(labels) === '.npy' ? await readBytes(labels) : undefined;
-  if (labelsFile !== undefined) hash.update(labelsFile);
-  const labelArray = labelsFile && toNumbers('labels', parseNpy('labels', labelsFile));
-  const rows = readRows(inputs, name, bytes, labelArray === undefined ? labels : labelArray);
-  return { rows, digest: hash.update(String(labels)).digest('hex'), title: `${name}, ${rows.rows} rows` };
+  const hash = createHash('sha256')
+    .update(bytes)
+    .update(JSON.stringify([labels, classNames]));
+  const names = new LabelNames(classNames);
+  const separate = labels !== undefined && extname(labels) === '.npy' ? await readBytes(labels) : undefined;
+  if (separate !== undefined) hash.update(separate);
+  const given = separate && names.number(textsOf('labels', parseNpy('labels', separate)));
+  const rows = readRows(inputs, name, bytes, given, given === undefined ? names.field(labels) : undefined);
+  return {
+    rows,
+    digest: hash.digest('hex'),
+    title: `${name}, ${rows.rows} rows`,
+    classNames: names.classNames,
+    notes: names.notes,
+  };
+}
+
+/** Remembers what was found while labels were numbered. */
+class LabelNames {
+  classNames: readonly string[] | undefined;
+  notes: readonly string[] = [];
+
+  constructor(known: readonly string[] | undefined) {
+    this.classNames = known;
+  }
+
+  number(values: readonly string[]): Float64Array {
+    const { labels, classNames, notes } = numberLabels(values, this.classNames);
+    this.classNames = classNames;
+    this.notes = notes;
+    return labels;
+  }
+
+  field(name: string | undefined): LabelField | undefined {
+    return name === undefined ? undefined : { name, number: (values) => this.number(values) };
+  }
 }
 
 function readRows(
   inputs: readonly TensorSpec[],
   name: string,
   bytes: Uint8Array<ArrayBuffer>,
-  labels: string | ArrayLike<number> | undefined,
+  given: ArrayLike<number> | undefined,
+  field: LabelField | undefined,
 ): Rows {
-  const field = typeof labels === 'string' ? labels : undefined;
-  const given = typeof labels === 'string' ? undefined : labels;
-  switch (extname(name).toLowerCase()) {
+  const kind = extname(name).toLowerCase();
+  if (given !== undefined && kind !== '.npz' && kind !== '.npy') {
+    throw invalidInput(
+      'labels',
+      'A .npy file with labels goes with data in .npz or .npy; here name a column or field.',
+    );
+  }
+  switch (kind) {
     case '.npz': {
       const { arrays, found } = takeLabels(readNpz(bytes), field);
       return bindArrays(inputs, arrays, given ?? found);
@@ -92,20 +156,19 @@ export function readNpz(bytes: Uint8Array<ArrayBuffer>): Record<string, Tensor> 
   return arrays;
 }
 
-function takeLabels(all: Feeds, field: string | undefined): { arrays: Feeds; found: ArrayLike<number> | undefined } {
+function takeLabels(
+  all: Feeds,
+  field: LabelField | undefined,
+): { arrays: Feeds; found: ArrayLike<number> | undefined } {
   if (field === undefined) return { arrays: all, found: undefined };
-  if (!Object.hasOwn(all, field)) {
+  if (!Object.hasOwn(all, field.name)) {
     const names = Object.keys(all).map((name) => `"${name}"`);
-    throw invalidInput('labels', `The data has no array "${field}" for the labels; it has ${names.join(', ')}.`);
+    throw invalidInput('labels', `The data has no array "${field.name}" for the labels; it has ${names.join(', ')}.`);
   }
-  const { [field]: labels, ...arrays } = all;
-  return { arrays, found: toNumbers(field, labels!) };
+  const { [field.name]: labels, ...arrays } = all;
+  return { arrays, found: field.number(textsOf(field.name, labels!)) };
 }
 
-function folderOfImages(name: string): Error {
-  return invalidInput(
-    'data',
-    `"${name}" is a folder. Images cannot be decoded here: prepare them as the model expects them (size, channel order, scale) ` +
-      'and save them as one array, for instance with numpy.save("images.npy", images) of shape [rows, 3, 224, 224].',
-  );
+function textsOf(name: string, tensor: Tensor): string[] {
+  return Array.isArray(tensor.data) ? tensor.data : Array.from(toNumbers(name, tensor), String);
 }

@@ -17,6 +17,7 @@ const float64 = (shape: readonly number[], ...data: number[]): Tensor => ({
   shape,
   data: Float64Array.from(data),
 });
+const numbered = (name: string) => ({ name, number: (values: readonly string[]) => Float64Array.from(values, Number) });
 const valuesOf = (tensor: Tensor | undefined) => [...(tensor!.data as Float32Array)];
 
 describe('arrays as rows of a model', () => {
@@ -86,8 +87,8 @@ describe('lines of JSON as rows', () => {
   });
 
   it('carry labels', () => {
-    const rows = readJsonRows([features], '{"features": [1, 2], "y": 1}\n{"features": [3, 4], "y": 0}', 'y');
-    assert.deepEqual(rows.labels, [1, 0]);
+    const rows = readJsonRows([features], '{"features": [1, 2], "y": 1}\n{"features": [3, 4], "y": 0}', numbered('y'));
+    assert.deepEqual([...(rows.labels as Float64Array)], [1, 0]);
     assert.deepEqual([...(rows.take([1]).labels as Float64Array)], [0]);
   });
 
@@ -154,7 +155,7 @@ describe('lines of JSON as rows', () => {
 
 describe('a table as rows', () => {
   it('gives all columns but the label', () => {
-    const rows = readCsvRows([features], parseCsv('a,y,b\n1,0,2\n3,1,4\n'), 'y');
+    const rows = readCsvRows([features], parseCsv('a,y,b\n1,0,2\n3,1,4\n'), numbered('y'));
     assert.deepEqual(valuesOf(rows.slice(0, 2).features), [1, 2, 3, 4]);
     assert.deepEqual([...(rows.labels as Float64Array)], [0, 1]);
   });
@@ -170,7 +171,7 @@ describe('a table as rows', () => {
 
   it('is refused by row and column', () => {
     assert.throws(() => readCsvRows([features], parseCsv('a,b\n1,x\n')), /row 1, column "b": "x" is no number/);
-    assert.throws(() => readCsvRows([features], parseCsv('a,b\n1,2\n'), 'c'), /no column "c"/);
+    assert.throws(() => readCsvRows([features], parseCsv('a,b\n1,2\n'), numbered('c')), /no column "c"/);
   });
 });
 

@@ -51,6 +51,29 @@ export class ColumnRows implements Rows {
   }
 }
 
+/** Rows that could be joined, but must not be: the model would mix them. */
+export class SeparateRows implements Rows {
+  readonly joinable = false;
+  readonly rows: number;
+  readonly labels: Labels;
+  readonly #rows: Rows;
+
+  constructor(rows: Rows) {
+    this.rows = rows.rows;
+    this.labels = rows.labels;
+    this.#rows = rows;
+  }
+
+  slice(start: number, count: number): Feeds {
+    if (count !== 1) throw onlyOneByOne();
+    return this.#rows.slice(start, 1);
+  }
+
+  take(rows: readonly number[]): SeparateRows {
+    return new SeparateRows(this.#rows.take(rows));
+  }
+}
+
 /** Each row is the whole input of one run. */
 export class SingleRows implements Rows {
   readonly joinable = false;
@@ -66,8 +89,8 @@ export class SingleRows implements Rows {
 
   slice(start: number, count: number): Feeds {
     checkRange(this.rows, start, count);
-    if (count === 1) return this.#feeds[start]!;
-    throw invalidInput('data', 'The rows of this data differ in shape and can only be run one by one.');
+    if (count !== 1) throw onlyOneByOne();
+    return this.#feeds[start]!;
   }
 
   take(rows: readonly number[]): SingleRows {
@@ -76,6 +99,10 @@ export class SingleRows implements Rows {
       takeLabels(this.labels, rows),
     );
   }
+}
+
+function onlyOneByOne(): Error {
+  return invalidInput('data', 'The rows of this data can only be run one by one.');
 }
 
 export interface SplitRows {
@@ -120,7 +147,7 @@ function shuffled(count: number, random: Random): number[] {
   return order;
 }
 
-function checkRange(rows: number, start: number, count: number): void {
+export function checkRange(rows: number, start: number, count: number): void {
   if (start < 0 || count < 1 || start + count > rows) {
     throw invalidInput('data', `Rows ${start} to ${start + count} of ${rows} do not exist.`);
   }
@@ -143,7 +170,7 @@ function takeTensor({ datatype, shape, data }: Tensor, rows: readonly number[]):
   return { ...taken, data: target as TensorData };
 }
 
-function takeLabels(labels: Labels, rows: readonly number[]): Labels {
+export function takeLabels(labels: Labels, rows: readonly number[]): Labels {
   return labels && Float64Array.from(rows, (row) => labels[row]!);
 }
 

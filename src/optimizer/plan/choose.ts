@@ -12,7 +12,8 @@ const worthwhile = 1.05;
 /** 0: as good as the original. What the gate looks at. */
 export function lossOf(difference: VariantDifference | undefined): number {
   if (difference === undefined) return 0;
-  const { labels, outputs } = difference;
+  const { labels, boxes, outputs } = difference;
+  if (boxes !== undefined) return 1 - boxes.agreement;
   if (labels?.accuracy !== undefined) return Math.max(0, labels.accuracy.original - labels.accuracy.variant);
   if (labels !== undefined) return 1 - labels.agreement;
   return Math.max(0, ...outputs.map(({ unexplained }) => unexplained));

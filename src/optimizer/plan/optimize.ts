@@ -5,13 +5,15 @@
 import { basename } from 'node:path';
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import { elementCount } from '../../core/tensor.ts';
+import type { DataRequest, LoadedData } from '../data/load-data.ts';
 import { loadData } from '../data/load-data.ts';
 import type { Rows } from '../data/rows.ts';
-import { SingleRows, splitRows } from '../data/rows.ts';
+import { SeparateRows, splitRows } from '../data/rows.ts';
 import { makeRows } from '../data/synthetic.ts';
 import type { Graph } from '../graph/graph.ts';
 import { loadModel } from '../graph/load.ts';
 import type { OpenModel } from '../pass.ts';
+import { percent } from '../verify/gate.ts';
 import { RowwiseRunner } from '../verify/rowwise-runner.ts';
 import type { Reference, Task } from '../verify/verify.ts';
 import { makeReference } from '../verify/verify.ts';
@@ -33,7 +35,7 @@ export interface OptimizeOptions {
   /** For the work folder. */
   readonly outFolder: string;
   /** @default rows made up from the signature */
-  readonly data?: { readonly path: string; readonly labels?: string | undefined } | undefined;
+  readonly data?: DataRequest | undefined;
   /** @default 0.01 */
   readonly maxDrop?: number;
   /** @default 'latency' */
@@ -91,7 +93,7 @@ export async function optimizeModel(options: OptimizeOptions, tools: OptimizeToo
     variants: candidates.map((candidate) => ({ ...candidate, pareto: front.has(candidate.id) })),
     chosen: choice.id,
     choice: choice.reason,
-    notes: [...notes, ...reference.notes, ...graphNotes(graph)],
+    notes: [...notes, ...reference.notes, ...guessNotes(reference, candidates), ...graphNotes(graph)],
   };
   return { result, chosenPath: choice.id === undefined ? undefined : work.modelPath(choice.id) };
 }
@@ -104,12 +106,13 @@ async function prepare(options: OptimizeOptions, tools: OptimizeTools): Promise<
   const runner = new RowwiseRunner(tools.runner);
   const original = await runner.open(modelPath);
   try {
-    const loaded =
-      data === undefined ? madeUp(original, trial, tools) : await loadData(original.inputs, data.path, data.labels);
+    const loaded = data === undefined ? madeUp(original, trial, tools) : await load(original, data, tools);
     const { rows, note } = joinable(loaded.rows, original, trial);
     const split = splitRows(rows, tools.random('split'), { mostHeldOut: affordableRows(trial) });
     tools.onProgress(0.03, 'running the original');
-    const reference = await makeReference(original, split.heldOut, { task, signal: tools.signal });
+    const { signal } = tools;
+    const { classNames } = loaded;
+    const reference = await makeReference(original, split.heldOut, { task, classNames, signal });
     const key = [
       tools.version,
       tools.machine,
@@ -131,7 +134,7 @@ async function prepare(options: OptimizeOptions, tools: OptimizeTools): Promise<
         heldOutRows: reference.rows,
         labelled: rows.labels !== undefined,
       },
-      notes: [...(data === undefined ? [madeUpNote] : []), ...note, ...split.notes],
+      notes: [...(data === undefined ? [madeUpNote] : []), ...loaded.notes, ...note, ...split.notes],
       batched: rows.joinable && original.inputs.every(({ shape }) => shape[0] !== 1),
     };
   } finally {
@@ -147,8 +150,13 @@ function affordableRows({ singleRunMs = 1 }: ModelTrial): number {
   return Math.max(fewestRows, Math.min(mostRows, Math.floor(verifyMs / singleRunMs)));
 }
 
+async function load({ inputs }: OpenModel, data: DataRequest, tools: OptimizeTools): Promise<LoadedData> {
+  const { signal } = tools;
+  return loadData(inputs, data, { signal, onProgress: (share, what) => tools.onProgress(0.03 * share, what) });
+}
+
 /** A third of them is held out. */
-function madeUp(original: OpenModel, trial: ModelTrial, tools: OptimizeTools) {
+function madeUp(original: OpenModel, trial: ModelTrial, tools: OptimizeTools): LoadedData {
   const specs = original.inputs.map((input) => ({ ...input, trialShape: trial.shapes?.[input.name] }));
   const rowBytes = specs.reduce(
     (sum, { trialShape, shape }) => sum + 4 * Math.abs(elementCount(trialShape ?? shape)),
@@ -157,15 +165,26 @@ function madeUp(original: OpenModel, trial: ModelTrial, tools: OptimizeTools) {
   const affordable = Math.min(1536, 3 * affordableRows(trial), Math.floor(madeUpBytes / rowBytes));
   const count = Math.max(fewestRows, affordable);
   const rows = makeRows(specs, count, tools.random('rows'));
-  return { rows, digest: `made up ${count}`, title: `${count} made-up rows` };
+  const title = `${count} made-up rows`;
+  return { rows, digest: title, title, classNames: undefined, notes: [] };
 }
 
 /** Rows of a model that mixes the rows of a batch are run one by one. */
 function joinable(rows: Rows, original: OpenModel, { batch }: ModelTrial): { rows: Rows; note: readonly string[] } {
   const fixed = original.inputs.every(({ shape }) => shape[0] === 1);
   if (!rows.joinable || batch.safe || fixed) return { rows, note: [] };
-  const singles = Array.from({ length: rows.rows }, (_, row) => rows.slice(row, 1));
-  return { rows: new SingleRows(singles, rows.labels), note: [`Rows are run one by one. ${batch.reason}`] };
+  return { rows: new SeparateRows(rows), note: [`Rows are run one by one. ${batch.reason}`] };
+}
+
+/** A model fed wrongly is as right as chance is: then nothing that is said about quality means anything. */
+function guessNotes({ labels }: Reference, candidates: readonly Candidate[]): string[] {
+  const accuracy = candidates.find(({ difference }) => difference?.labels?.accuracy)?.difference?.labels?.accuracy;
+  if (labels === undefined || accuracy === undefined) return [];
+  const classes = new Set(Array.from(labels)).size;
+  if (classes < 2 || accuracy.original > 1.2 / classes) return [];
+  return [
+    `THE ORIGINAL ITSELF IS RIGHT ON ONLY ${percent(accuracy.original)} OF THE LABELLED ROWS, no better than guessing: are the rows prepared as it expects them, and are its classes numbered like the labels?`,
+  ];
 }
 
 function graphNotes(graph: Graph): string[] {

@@ -79,7 +79,7 @@ describe('the choice', () => {
         ms: around(1),
         speedup: around(speedup),
       }));
-      return candidate(id, { timings, difference: { rows: 9, outputs: [], labels } });
+      return candidate(id, { timings, difference: { rows: 9, outputs: [], labels, boxes: undefined } });
     };
     const variants = [
       original,

@@ -3,7 +3,8 @@
  * command. Pure.
  */
 import { percent } from '../verify/gate.ts';
-import { lossOf, speedOf } from './choose.ts';
+import { speedOf } from './choose.ts';
+import { qualityOf, qualityTitle, worstSqnr } from './quality.ts';
 import type { Markup } from './report-html.ts';
 import { html, styleSheet, table } from './report-html.ts';
 import { layerBars, sizeAndTime } from './report-plots.ts';
@@ -33,16 +34,25 @@ ${variants.filter(({ state }) => state !== 'original').map(detailsOf)}
   return page.html;
 }
 
-function variantTable({ variants, chosen, task, data }: OptimizeResult): Markup {
+function variantTable(result: OptimizeResult): Markup {
+  const { variants, chosen } = result;
   const batches = variants[0]?.timings.map(({ batch }) => batch) ?? [];
   const rowsText = (batch: number) => `${batch} ${batch === 1 ? 'row' : 'rows'}, ms`;
-  const quality = task === 'regression' ? 'Lost' : data.labelled ? 'Accuracy' : 'Same class';
-  const headers = ['', 'Variant', 'Gate', quality, 'Worst SQNR, dB', 'MB', ...batches.map(rowsText), 'Memory, MB'];
+  const headers = [
+    '',
+    'Variant',
+    'Gate',
+    qualityTitle(result),
+    'Worst SQNR',
+    'MB',
+    ...batches.map(rowsText),
+    'Memory, MB',
+  ];
   const rows = variants.map((variant) => [
     variant.id === chosen ? 'chosen' : variant.pareto ? '*' : '',
     variant.title,
     gateCell(variant),
-    qualityOf(variant, task),
+    qualityOf(variant, result),
     worstSqnr(variant),
     variant.sizeBytes === 0 ? '-' : (variant.sizeBytes / 1e6).toFixed(2),
     ...batches.map((batch) => timingCell(variant, batch)),
@@ -67,18 +77,6 @@ function colourOf(timing: BatchTiming): string {
 
 function number(value: number): string {
   return value < 0.1 ? value.toFixed(4) : value < 10 ? value.toFixed(2) : value.toFixed(1);
-}
-
-function qualityOf({ difference }: VariantResult, task: OptimizeResult['task']): string {
-  if (difference === undefined) return '-';
-  if (task === 'regression') return percent(lossOf(difference));
-  return percent(difference.labels?.accuracy?.variant ?? difference.labels?.agreement ?? 0);
-}
-
-function worstSqnr({ difference }: VariantResult): string {
-  if (difference === undefined || difference.outputs.length === 0) return '-';
-  const worst = Math.min(...difference.outputs.map(({ sqnrDb }) => sqnrDb));
-  return worst >= 150 ? 'exact' : worst.toFixed(1);
 }
 
 function gateCell({ state }: VariantResult): Markup {

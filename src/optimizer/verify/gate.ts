@@ -2,6 +2,7 @@
  * Whether a variant is good enough to be written: one rule per kind of model, each with the sentence that the report shows.
  * Called by plan/. Pure.
  */
+import { sameOverlap } from './box-meter.ts';
 import type { FusionProof } from './fusion-proof.ts';
 import type { VariantDifference } from './verify.ts';
 
@@ -12,7 +13,7 @@ export interface Verdict {
 }
 
 /**
- * Classifiers: accuracy (with labels) or agreement with the original (without) may fall by `maxDrop`. Others: at most `maxDrop` of an
+ * Detectors: of the boxes that it or the original finds, `maxDrop` may differ. Classifiers: accuracy (with labels) or agreement with the original (without) may fall by `maxDrop`. Others: at most `maxDrop` of an
  * output's variance may be missed, so that R² falls by no more.
  * @param maxDrop share, such as 0.01
  */
@@ -21,7 +22,11 @@ export function judge(difference: VariantDifference, maxDrop: number, proof?: Fu
   if (broken !== undefined)
     return refused(`Output "${broken.name}" is not finite, or has another shape, on some rows.`);
   if (proof !== undefined && !proof.proven) return refused(proof.problems.join(' '));
-  const { labels } = difference;
+  const { labels, boxes } = difference;
+  if (boxes !== undefined) {
+    const text = `Keeps ${boxes.kept} of ${boxes.boxes} boxes in ${boxes.pictures} pictures (same class, overlap above ${sameOverlap}), invents ${boxes.invented}`;
+    return within(1 - boxes.agreement, maxDrop, text);
+  }
   if (labels?.accuracy !== undefined) {
     const drop = labels.accuracy.original - labels.accuracy.variant;
     const text = `Accuracy ${percent(labels.accuracy.original)} -> ${percent(labels.accuracy.variant)}`;

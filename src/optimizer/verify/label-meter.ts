@@ -68,8 +68,8 @@ export class LabelMeter {
     this.#output = output;
   }
 
-  /** @param labels of these rows */
-  add(original: Tensor, variant: Tensor, labels: ArrayLike<number> | undefined): void {
+  /** @param labels the right classes of these rows, as `classesOf` writes them */
+  add(original: Tensor, variant: Tensor, labels: readonly string[] | undefined): void {
     const [before, after] = [classesOf(this.#output, original), classesOf(this.#output, variant)];
     for (const [row, label] of before.entries()) {
       const other = after[row] ?? '';
@@ -79,8 +79,8 @@ export class LabelMeter {
       this.#pairs.set(pair, (this.#pairs.get(pair) ?? 0) + 1);
       if (labels === undefined) continue;
       this.#labelled++;
-      if (label === String(labels[row])) this.#right.original++;
-      if (other === String(labels[row])) this.#right.variant++;
+      if (label === labels[row]) this.#right.original++;
+      if (other === labels[row]) this.#right.variant++;
     }
   }
 

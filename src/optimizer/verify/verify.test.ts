@@ -6,6 +6,7 @@ import { makeModel, makeNode, makeTensor, makeValueInfo } from '../../onnx-file/
 import { bindArrays } from '../data/bind-arrays.ts';
 import { graphFromBytes } from '../graph/load.ts';
 import type { OpenModel } from '../pass.ts';
+import { BoxMeter } from './box-meter.ts';
 import { proveFusion } from './fusion-proof.ts';
 import { judge } from './gate.ts';
 import { LabelMeter, labelOutput } from './label-meter.ts';
@@ -63,7 +64,7 @@ describe('the difference of classes', () => {
     const meter = new LabelMeter('scores');
     const original = floats([4, 2], 1, 0, 1, 0, 0, 1, 0, 1);
     const variant = floats([4, 2], 1, 0, 0, 1, 0, 1, 0, 1);
-    meter.add(original, variant, [0, 0, 1, 0]);
+    meter.add(original, variant, ['0', '0', '1', '0']);
     const { agreement, accuracy, classes } = meter.result();
     assert.equal(agreement, 0.75);
     assert.deepEqual(accuracy, { original: 0.75, variant: 0.5 });
@@ -85,6 +86,94 @@ describe('the difference of classes', () => {
     assert.equal(labelOutput([pooled]), pooled);
     assert.equal(labelOutput([{ name: 'boxes', datatype: 'float32', shape: [1, 100, 85] }]), undefined);
     assert.equal(labelOutput([{ name: 'price', datatype: 'float32', shape: [-1, 1] }]), undefined);
+  });
+});
+
+/** A picture of 32 x 32 in YOLOv8's layout with two classes; each box is centre, size, scores. */
+function detections(...boxes: readonly (readonly number[])[]): Tensor {
+  const data = new Float32Array(6 * 21);
+  for (const [cell, values] of boxes.entries()) {
+    for (const [row, value] of values.entries()) data[21 * row + cell] = value;
+  }
+  return { datatype: 'float32', shape: [1, 6, 21], data };
+}
+
+describe('the difference of boxes', () => {
+  const head = { layout: 'yolov8', boxes: 'y', size: { height: 32, width: 32 } } as const;
+  const compare = (original: Tensor, variant: Tensor) => {
+    const meter = new BoxMeter(head);
+    meter.add({ y: original }, { y: variant }, 1);
+    return meter.result();
+  };
+  const cat = [10, 10, 8, 8, 0.9, 0];
+  const dog = [24, 24, 8, 8, 0, 0.8];
+
+  it('is nothing for the same boxes, and for those that moved a little', () => {
+    assert.equal(compare(detections(cat, dog), detections(dog, cat)).agreement, 1);
+    const { kept, overlap, agreement } = compare(detections(cat), detections([10.2, 10, 8, 8, 0.7, 0]));
+    assert.deepEqual([kept, agreement], [1, 1]);
+    assert.ok(Math.abs(overlap - 7.8 / 8.2) < 1e-6);
+  });
+
+  it('counts boxes that are lost, moved, of another class, or new', () => {
+    const { boxes, kept, invented, agreement } = compare(
+      detections(cat, dog),
+      detections([12, 10, 8, 8, 0.9, 0], [24, 24, 8, 8, 0.8, 0]),
+    );
+    assert.deepEqual([boxes, kept, invented, agreement], [2, 0, 2, 0]);
+    assert.equal(compare(detections(cat), detections()).agreement, 0);
+    assert.equal(compare(detections(), detections()).agreement, 1);
+  });
+
+  it('does not count a score that crosses the threshold by a hair', () => {
+    const faint = (score: number) => detections([10, 10, 8, 8, score, 0]);
+    assert.equal(compare(faint(0.41), faint(0.39)).agreement, 1);
+    assert.equal(compare(faint(0.39), faint(0.41)).agreement, 1);
+    assert.equal(compare(faint(0.41), faint(0.2)).agreement, 0);
+  });
+
+  it('decides on detectors that find something, and on nothing else', async () => {
+    const spec = { name: 'y', datatype: 'float32', shape: [1, 6, 21] } as const;
+    const detector = (answer: Tensor): OpenModel => ({
+      inputs: [{ name: 'x', datatype: 'float32', shape: [1, 3, 32, 32] }],
+      outputs: [spec],
+      run: async () => ({ y: answer }),
+      close: async () => {},
+    });
+    const rows = bindArrays([{ name: 'x', datatype: 'float32', shape: [1, 3, 32, 32] }], {
+      x: { datatype: 'float32', shape: [1, 3, 32, 32], data: new Float32Array(3 * 32 * 32) },
+    });
+    const reference = await makeReference(detector(detections(cat, dog)), rows);
+    assert.equal(reference.task, 'detection');
+    const verdict = async (answer: Tensor) => judge(await compareVariant(reference, detector(answer)), 0.01);
+    assert.equal((await verdict(detections(cat, dog))).passed, true);
+    assert.match(
+      (await verdict(detections(cat))).reason,
+      /Keeps 1 of 2 boxes in 1 pictures .* invents 0; at most 1\.0 %/,
+    );
+    const blind = await makeReference(detector(detections()), rows);
+    assert.equal(blind.task, 'regression');
+    assert.match(blind.notes[0]!, /finds nothing/);
+    await assert.rejects(makeReference(timesModel(1, scores), data, { task: 'detection' }), /boxes of no detector/);
+  });
+});
+
+describe('classes with names', () => {
+  it('are compared by name where the model says names', async () => {
+    const named = (...answers: string[]): OpenModel => ({
+      inputs: [{ name: 'x', datatype: 'float32', shape: [-1, 1] }],
+      outputs: [{ name: 'label', datatype: 'string', shape: [-1] }],
+      run: async () => ({ label: { datatype: 'string', shape: [answers.length], data: answers } }),
+      close: async () => {},
+    });
+    const rows = bindArrays(
+      [{ name: 'x', datatype: 'float32', shape: [-1, 1] }],
+      { x: floats([3, 1], 1, 2, 3) },
+      [1, 0, 1],
+    );
+    const reference = await makeReference(named('dog', 'cat', 'cat'), rows, { classNames: ['cat', 'dog'] });
+    const { labels } = await compareVariant(reference, named('dog', 'dog', 'cat'));
+    assert.deepEqual(labels?.accuracy, { original: 2 / 3, variant: 1 / 3 });
   });
 });
 
