@@ -10,6 +10,7 @@ import type { ScenarioName } from './options.ts';
 import { parseOptions } from './options.ts';
 import { printScenario, writeReport } from './report.ts';
 import type { ScenarioResult } from './result.ts';
+import { runAccuracy } from './scenarios/accuracy.ts';
 import { runCache } from './scenarios/cache.ts';
 import { runGrpc } from './scenarios/grpc.ts';
 import { runIris } from './scenarios/iris.ts';
@@ -17,9 +18,11 @@ import { runMlp } from './scenarios/mlp.ts';
 import { runOptimizer } from './scenarios/optimizer.ts';
 import { runOverload } from './scenarios/overload.ts';
 import { runProtocols } from './scenarios/protocols.ts';
+import { runQuantizers } from './scenarios/quantizers.ts';
 import { runResnet } from './scenarios/resnet.ts';
 import { runStartup } from './scenarios/startup.ts';
 import { runStores } from './scenarios/stores.ts';
+import { runVariants } from './scenarios/variants.ts';
 import { Workspace } from './workspace.ts';
 import { wrkIsInstalled } from './wrk.ts';
 
@@ -34,6 +37,9 @@ const scenarios: Record<ScenarioName, (context: BenchContext) => Promise<Scenari
   cache: runCache,
   stores: runStores,
   optimizer: runOptimizer,
+  accuracy: runAccuracy,
+  quantizers: runQuantizers,
+  variants: runVariants,
 };
 
 const options = parseOptions(process.argv.slice(2));

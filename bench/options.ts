@@ -12,6 +12,9 @@ export const scenarioNames = [
   'cache',
   'stores',
   'optimizer',
+  'accuracy',
+  'quantizers',
+  'variants',
 ] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 

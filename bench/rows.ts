@@ -18,3 +18,11 @@ export function irisRow(index: number): Float32Array {
 export function rowToJson(row: Float32Array): number[] {
   return Array.from(row, (value) => Number.parseFloat(value.toPrecision(6)));
 }
+
+/** The first `count` of `syntheticRow`, one after the other. */
+export function syntheticRows(rowShape: readonly number[], count: number): Float32Array {
+  const elements = rowShape.reduce((product, dim) => product * dim, 1);
+  const rows = new Float32Array(count * elements);
+  for (let index = 0; index < count; index++) rows.set(syntheticRow(elements, index), index * elements);
+  return rows;
+}

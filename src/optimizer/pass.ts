@@ -48,6 +48,8 @@ export interface PassContext {
   readonly runner: ModelRunner;
   /** Undefined: the pass has to do without. */
   readonly calibration: Dataset | undefined;
+  /** The model before all passes, which must not change it; for those that aim at its answers. */
+  readonly original?: Graph | undefined;
   readonly random: Random;
   /** Cancels between layers. */
   readonly signal: AbortSignal | undefined;

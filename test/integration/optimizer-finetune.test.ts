@@ -17,6 +17,7 @@ import { trainMlp } from '../../src/optimizer/finetune/mlp/train-mlp.ts';
 import { buildStepGraph } from '../../src/optimizer/finetune/step-graph.ts';
 import type { Graph } from '../../src/optimizer/graph/graph.ts';
 import { graphFromBytes } from '../../src/optimizer/graph/load.ts';
+import { furtherTraining } from '../../src/optimizer/passes/further-training.ts';
 import { datasetOf, normalValues, passContext, runRows, testRunner } from './support/optimizer-runner.ts';
 
 /** A model from `x` to `y`: a trained layer, then what is tested. */
@@ -443,6 +444,24 @@ describe('fine-tuning', () => {
       graph.nodes.some(({ opType }) => opType === 'Round'),
       false,
     );
+  });
+
+  it('is a pass that needs rows and the original, and says what it did', async () => {
+    const original = await trainedRings();
+    const graph = original.clone();
+    damage(graph);
+    const settings = { learningRate: 0.01, steps: 200 };
+    const report = await furtherTraining(graph, settings, passContext(data, { original }));
+    const [before, after] = /cross-entropy against the original (\S+) -> (\S+)/.exec(report.notes.at(-1)!)!.slice(1);
+    assert.ok(Number(after) < 0.5 * Number(before), `${before} to ${after}`);
+    assert.ok(report.changed.some(({ node }) => node === 'weights1'));
+    assert.deepEqual(original.toBytes(), (await trainedRings()).toBytes());
+    const rounded = original.clone();
+    const aware = await furtherTraining(rounded, { ...settings, weightBits: 2 }, passContext(data, { original }));
+    assert.match(aware.title, /training for INT2/);
+    assert.notDeepEqual(rounded.floats('weights1'), original.floats('weights1'));
+    await assert.rejects(furtherTraining(graph, settings, passContext(data)), /the model it came from/);
+    await assert.rejects(furtherTraining(graph, settings, passContext(undefined, { original })), /needs rows/);
   });
 
   it('trains a convolution net with pools and a residual sum on the answers of its original', async () => {

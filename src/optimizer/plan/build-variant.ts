@@ -72,7 +72,7 @@ async function runPasses(graph: Graph, job: VariantJob, tools: VariantTools, rep
     const onProgress = (share: number, what: string) => {
       tools.onProgress((0.8 * (index + Math.min(1, share))) / recipe.steps.length, `${recipe.title}: ${what}`);
     };
-    const context = { runner, calibration, random: random(recipe.id), signal, onProgress };
+    const context = { runner, calibration, original: job.graph, random: random(recipe.id), signal, onProgress };
     reports.push(await run(graph, settings as never, context));
   }
   graph.check();

@@ -58,6 +58,7 @@ export interface Optimized {
 
 /** Verification runs every variant on every row: this is what one may take. */
 const verifyMs = 10_000;
+const calibrateMs = 4000;
 const mostRows = 2000;
 const fewestRows = 32;
 const madeUpBytes = 2 ** 27;
@@ -108,7 +109,8 @@ async function prepare(options: OptimizeOptions, tools: OptimizeTools): Promise<
   try {
     const loaded = data === undefined ? madeUp(original, trial, tools) : await load(original, data, tools);
     const { rows, note } = joinable(loaded.rows, original, trial);
-    const split = splitRows(rows, tools.random('split'), { mostHeldOut: affordableRows(trial) });
+    const limits = { mostHeldOut: affordableRows(trial), mostCalibration: usefulRows(trial) };
+    const split = splitRows(rows, tools.random('split'), limits);
     tools.onProgress(0.03, 'running the original');
     const { signal } = tools;
     const { classNames } = loaded;
@@ -153,6 +155,11 @@ function affordableRows({ singleRunMs = 1 }: ModelTrial): number {
 async function load({ inputs }: OpenModel, data: DataRequest, tools: OptimizeTools): Promise<LoadedData> {
   const { signal } = tools;
   return loadData(inputs, data, { signal, onProgress: (share, what) => tools.onProgress(0.03 * share, what) });
+}
+
+/** Ranges are known after a few hundred rows; repairing a pruned layer of a thousand inputs takes several thousand, where they are cheap. */
+function usefulRows({ singleRunMs = 1 }: ModelTrial): number {
+  return Math.max(512, Math.min(4096, Math.floor(calibrateMs / singleRunMs)));
 }
 
 /** A third of them is held out. */

@@ -19,6 +19,7 @@ const passes = {
   float16: async () => (await import('../passes/float16.ts')).float16,
   'float16-weights': async () => (await import('../passes/float16-weights.ts')).float16Weights,
   'prune-structured': async () => (await import('../passes/prune-structured.ts')).pruneStructured,
+  'further-training': async () => (await import('../passes/further-training.ts')).furtherTraining,
   'prune-magnitude': async () => (await import('../passes/prune-magnitude.ts')).pruneMagnitude,
 } as const satisfies Readonly<Record<string, () => Promise<AnyPass>>>;
 

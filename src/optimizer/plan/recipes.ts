@@ -62,12 +62,18 @@ function wasRefused(_: Situation, checked: readonly CheckedVariant[]): boolean {
   return tried.some(({ state }) => state === 'refused') && !tried.some(({ state }) => state === 'passed');
 }
 
+function isRefused(checked: readonly CheckedVariant[], id: string): boolean {
+  return checked.some((variant) => variant.id === id && variant.state === 'refused');
+}
+
 /** Decibels to ask for after a variant that was not good enough. */
 function betterThan(checked: readonly CheckedVariant[], id: string): number {
   const outputs = checked.find((variant) => variant.id === id)?.difference?.outputs ?? [];
   const worst = Math.min(...outputs.map(({ sqnrDb }) => sqnrDb));
   return Number.isFinite(worst) ? Math.max(20, Math.min(80, worst + 6)) : 30;
 }
+
+const tuning = { steps: 300, learningRate: 0.0005 };
 
 /** Folds what is constant, so that quantization sees plain layers. */
 const fold = step('offline', { level: 'basic' });
@@ -150,6 +156,48 @@ export const offers: Readonly<Record<string, Offer>> = {
   pruned: {
     recipe: () => recipe('pruned', 'pruned 50 %', [fold, step('prune-structured', { share: 0.5 })], true),
     sensible: prunable,
+  },
+  'pruned-tuned': {
+    recipe: () =>
+      recipe(
+        'pruned-tuned',
+        'pruned 50 % + trained',
+        [fold, step('prune-structured', { share: 0.5 }), step('further-training', tuning)],
+        true,
+      ),
+    // Minutes of training: only where repair alone was not enough.
+    sensible: (situation, checked) => prunable(situation) && isRefused(checked, 'pruned'),
+  },
+  'pruned-tuned-int8': {
+    recipe: (situation) =>
+      recipe(
+        'pruned-tuned-int8',
+        'pruned 50 % + trained + static INT8',
+        [
+          fold,
+          step('prune-structured', { share: 0.5 }),
+          step('further-training', tuning),
+          step('static-int8', seven(situation)),
+        ],
+        true,
+      ),
+    sensible: (_, checked) => checked.some(({ id, state }) => id === 'pruned-tuned' && state === 'passed'),
+  },
+  'trained-int8': {
+    recipe: (situation) => {
+      const bits = situation.machine.vnni === false ? 7 : 8;
+      const steps = [
+        fold,
+        step('further-training', { ...tuning, weightBits: bits }),
+        step('static-int8', seven(situation)),
+      ];
+      return recipe('trained-int8', 'static INT8, trained for it', steps, true);
+    },
+    // Eight bits are seldom worth training for: where every cheaper way was refused.
+    sensible: (situation, checked) =>
+      prunable(situation) &&
+      wasRefused(situation, checked) &&
+      !checked.some(({ id, state }) => id === 'mixed-int8' && state === 'passed'),
   },
   sparse: {
     recipe: () => recipe('sparse', 'magnitude-pruned 50 %', [step('prune-magnitude', { share: 0.5 })]),
