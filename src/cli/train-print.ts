@@ -1,6 +1,7 @@
 /** A training report for the terminal. Called by train.ts. Figures stand beside those of the baseline, so that one sees whether anything was learned. */
 import type { Importance } from '../training/evaluate/importance.ts';
 import type { MetricName } from '../training/evaluate/metrics.ts';
+import type { Agreement } from '../training/pipeline/verify.ts';
 import type { Evaluation, TrainReport } from '../training/train-report.ts';
 import { renderTable } from './table.ts';
 import type { Style } from './terminal.ts';
@@ -99,11 +100,17 @@ export function remarks({ evaluation, notes, leftOut, agreement, inputs, columns
     agreement === undefined
       ? []
       : [
-          `The exported file was run on ${agreement.rows} rows: ${agreement.differentLabels === 0 ? 'no answer differs' : `${agreement.differentLabels} labels differ`} from the trainer's (largest difference ${agreement.largestDifference.toExponential(1)}).`,
+          `The exported file was run on ${agreement.rows} rows: ${agreement.differentLabels === 0 ? 'no answer differs' : `${agreement.differentLabels} labels differ`} from the trainer's${tiesOf(agreement)} (largest difference ${agreement.largestDifference.toExponential(1)}).`,
         ];
   const names = columns.map(({ name }) => name).join(', ');
   const asked = inputs === 'tensor' ? `A row is a list of numbers: ${names}.` : `A row is an object of: ${names}.`;
   return [...leaks, ...notes, ...left, asked, ...proof];
+}
+
+/** Of networks, whose sums the runtime rounds. */
+function tiesOf({ ties }: Agreement): string {
+  if (ties === 0) return '';
+  return `, but for ${ties} ${ties === 1 ? 'row' : 'rows'} where rounding decides between two classes`;
 }
 
 export function showNumber(value: number | undefined): string {

@@ -10,7 +10,7 @@ import type { NamedTensor } from '../core/tensor.ts';
 import type { Session } from '../engines/onnx/session.ts';
 import { openSession } from '../engines/onnx/session.ts';
 import type { Agreement, RunModel } from '../training/pipeline/verify.ts';
-import { randomColumns, tolerance, verifyPipeline } from '../training/pipeline/verify.ts';
+import { addAgreements, randomColumns, verifyPipeline } from '../training/pipeline/verify.ts';
 import type { TrainedTable } from '../training/train-table.ts';
 
 /** Neighbours compare each row with all they keep, here and in the runtime. */
@@ -36,7 +36,7 @@ export async function proveModel({ pipeline, bytes, outputs, columns, report }: 
       const seen = await verifyPipeline(pipeline, outputs, columns, known, run);
       const points = randomColumns(pipeline.plan, columns, rows, seededRandom(report.seed + 1));
       const unseen = await verifyPipeline(pipeline, outputs, points, rows, run);
-      return add(seen, unseen);
+      return addAgreements(seen, unseen);
     } finally {
       await session.release();
     }
@@ -51,16 +51,5 @@ function runnerOf(session: Session): RunModel {
     const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     const results = await session.run(inputs.map(({ name }) => byName.get(name)!));
     return results.map((tensor, index): NamedTensor => ({ ...tensor, name: outputs[index]!.name }));
-  };
-}
-
-function add(a: Agreement, b: Agreement): Agreement {
-  const differentLabels = a.differentLabels + b.differentLabels;
-  const largestDifference = Math.max(a.largestDifference, b.largestDifference);
-  return {
-    rows: a.rows + b.rows,
-    differentLabels,
-    largestDifference,
-    agrees: differentLabels === 0 && largestDifference <= tolerance,
   };
 }
