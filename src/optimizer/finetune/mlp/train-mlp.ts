@@ -101,12 +101,12 @@ export async function trainMlp(
 }
 
 /** @throws INVALID_INPUT where the random start was the best, or nothing finite is left */
-function bestRound({ weights, history, lossAfter }: Trained): number {
+function bestRound({ weights, history, lossBefore, lossAfter }: Trained): number {
   const finite = [...weights.values()].every((values) => values.every(Number.isFinite));
   const diverged = !finite || history.some(({ training }) => !Number.isFinite(training));
   const judged = !Number.isNaN(lossAfter);
-  const best = judged ? 1 + history.findIndex(({ heldOut }) => heldOut === lossAfter) : history.length;
-  if (finite && best > 0 && (judged || !diverged)) return best;
+  if (judged && lossAfter < lossBefore) return 1 + history.findIndex(({ heldOut }) => heldOut === lossAfter);
+  if (!judged && !diverged) return history.length;
   throw invalidInput(
     'learningRate',
     diverged
