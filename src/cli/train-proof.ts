@@ -13,12 +13,13 @@ import type { Agreement, RunModel } from '../training/pipeline/verify.ts';
 import { addAgreements, randomColumns, verifyPipeline } from '../training/pipeline/verify.ts';
 import type { TrainedTable } from '../training/train-table.ts';
 
-/** Neighbours compare each row with all they keep, here and in the runtime. */
-const rowsOf = { knn: 500, others: 5000 };
+/** Neighbours compare each row with all they keep, here and in the runtime; networks may have a million weights. */
+const rowsOf = { knn: 500, mlp: 2000, others: 5000 };
 
 /** @throws MODEL_FAILED when the runtime refuses the file, ENGINE_FAILED when it cannot run it */
 export async function proveModel({ pipeline, bytes, outputs, columns, report }: TrainedTable): Promise<Agreement> {
-  const rows = pipeline.model.kind === 'knn' ? rowsOf.knn : rowsOf.others;
+  const { kind } = pipeline.model;
+  const rows = kind === 'knn' || kind === 'mlp' ? rowsOf[kind] : rowsOf.others;
   const folder = await mkdtemp(join(tmpdir(), 'hotpath-train-'));
   try {
     const path = join(folder, 'model.onnx');

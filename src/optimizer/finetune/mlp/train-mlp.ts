@@ -115,8 +115,8 @@ function bestRound({ weights, history, lossBefore, lossAfter }: Trained): number
   );
 }
 
-/** Each step of training hands over all weights three times. */
-const mostWeights = 10_000_000;
+/** Each step of training hands over all weights three times, to the process that runs it and back. */
+const mostWeights = 1_000_000;
 
 function checkSize(widths: readonly number[]): void {
   const weights = widths.slice(1).reduce((sum, outputs, index) => sum + (widths[index]! + 1) * outputs, 0);
