@@ -1,6 +1,6 @@
 /**
  * Trains a perceptron for classification or regression from a matrix of features, with training steps that ONNX Runtime runs:
- * mini-batches, Adam, a falling learning rate, early stopping on held-out rows. Called by the train command. The same seed gives
+ * mini-batches, Adam, a falling learning rate, early stopping on held-out rows. Called by server-train.ts. The same seed gives
  * the same model on the same machine and runtime.
  */
 import { HotpathError, invalidInput } from '../../../core/errors.ts';
