@@ -45,7 +45,7 @@ columns are found out; row numbers, dates and free text are left out, with a sen
   --scale <how>           none, standard or minmax [standard for models of weights and distances]
   --labels <what>         Whether the label is the index of its class or its value [index for text, value for numbers]
   --rounds, --trees, --learning-rate, --max-depth, --min-leaf-rows, --l2, --k, --clusters <number>   Options of the models
-  --hidden <64,64>, --activation <relu, tanh or sigmoid>, --epochs, --batch-size, --weight-decay, --patience <number>   Of mlp
+  --hidden <64,64>, --activation <relu, tanh or sigmoid>, --epochs, --batch-size, --weight-decay, --patience <number>   Of mlp (patience: and boost)
 
   --name <name>           Name of the model [that of the file]
   --register              Store it as the next version in the model folder, where a server finds it
@@ -62,7 +62,8 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
     const table = await openTable(request.data);
     checkColumns(table, request);
     const trained = await train(table, request, terminal);
-    const agreement = await proveModel(trained);
+    // Not to leave its temporary file behind.
+    const agreement = await untilInterrupted(() => proveModel(trained));
     const report = { ...trained.report, agreement };
     if (!agreement.agrees) {
       throw new HotpathError(

@@ -132,6 +132,12 @@ describe('hotpath train --model mlp', () => {
       assert.match(result.err, message);
       assert.doesNotMatch(result.err, /\n\s+at /);
     }
+    const huge = join(dir, 'huge.csv');
+    const rows = Array.from({ length: 60 }, (_, row) => `${((row * 7) % 13) * 1e37},${row % 2}`);
+    await writeFile(huge, `x,y\n${rows.join('\n')}\n`);
+    const diverged = await train(huge, '--target', 'y', '--model', 'mlp', '--scale', 'none', '--out', out);
+    assert.deepEqual([diverged.code, diverged.out], [1, '']);
+    assert.match(diverged.err, /Training diverged: try a smaller learning rate, or scaled columns\./);
     assert.ok(!(await readdir(dir)).includes('never'));
   });
 

@@ -152,6 +152,8 @@ describe('searchOptions', () => {
     assert.deepEqual([asked.length, asked[0], found.options], [4, { patience: 3 }, { patience: 3 }]);
     assert.ok(asked.slice(1).every(({ hidden, learningRate }) => hidden!.length > 0 && learningRate! <= 0.02));
     await assert.rejects(search(failing((trial) => trial > 0)), /Training diverged/);
+    const without = { trials: 2, metric: 'logLoss', fixed: {} } as const;
+    await assert.rejects(searchOptions('mlp', matrix, target, without, seededRandom(2)), /there is no trainer for it/);
     await assert.rejects(
       search(async () => {
         throw new HotpathError('CANCELLED', 'Interrupted.');

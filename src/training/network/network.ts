@@ -77,8 +77,11 @@ export function networkRounding({ layers, activation }: Network, { values, rows 
     current = multiply(layer, current, rows);
   }
   const width = layers.at(-1)!.outputs;
-  const largest = (row: number) => Math.max(...variances.subarray(row * width, (row + 1) * width));
-  return Float64Array.from({ length: rows }, (_, row) => deviations * Math.sqrt(largest(row)));
+  return Float64Array.from({ length: rows }, (_, row) => {
+    const largest = Math.max(...variances.subarray(row * width, (row + 1) * width));
+    // What is no number any more excuses nothing.
+    return Number.isFinite(largest) ? deviations * Math.sqrt(largest) : 0;
+  });
 }
 
 /** Of the layer's sums: that of the values, weighed, and that of the roundings of each product and of each sum on the way. */

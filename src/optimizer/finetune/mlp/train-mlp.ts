@@ -105,12 +105,12 @@ function bestRound({ weights, history, lossBefore, lossAfter }: Trained): number
   const finite = [...weights.values()].every((values) => values.every(Number.isFinite));
   const diverged = !finite || history.some(({ training }) => !Number.isFinite(training));
   const judged = !Number.isNaN(lossAfter);
-  if (judged && lossAfter < lossBefore) return 1 + history.findIndex(({ heldOut }) => heldOut === lossAfter);
+  if (finite && judged && lossAfter < lossBefore) return 1 + history.findIndex(({ heldOut }) => heldOut === lossAfter);
   if (!judged && !diverged) return history.length;
   throw invalidInput(
     'learningRate',
     diverged
-      ? 'Training diverged: try a smaller learning rate.'
+      ? 'Training diverged: try a smaller learning rate, or scaled columns.'
       : 'Training made the network no better than its random start: try another learning rate, or more rounds.',
   );
 }
