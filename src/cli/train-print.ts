@@ -1,6 +1,8 @@
 /** A training report for the terminal. Called by train.ts. Figures stand beside those of the baseline, so that one sees whether anything was learned. */
 import type { Importance } from '../training/evaluate/importance.ts';
 import type { MetricName } from '../training/evaluate/metrics.ts';
+import type { ModelKind } from '../training/pipeline/trained-model.ts';
+import type { Agreement } from '../training/pipeline/verify.ts';
 import type { Evaluation, TrainReport } from '../training/train-report.ts';
 import { renderTable } from './table.ts';
 import type { Style } from './terminal.ts';
@@ -24,7 +26,7 @@ export function printReport(report: TrainReport, style: Style): string {
   const blocks = [
     heading(report, style),
     evaluation === undefined ? clusterTable(report, style) : metricsTable(evaluation, style),
-    evaluation === undefined ? '' : verdict(evaluation, style),
+    evaluation === undefined ? '' : verdict(evaluation, report.model, style),
     evaluation === undefined ? '' : confusionTable(evaluation, style),
     evaluation === undefined ? '' : importanceTable(evaluation, style),
     ...remarks(report).map((remark) => `- ${remark}`),
@@ -52,7 +54,7 @@ function metricsTable({ metrics, baseline }: Evaluation, style: Style): string {
 }
 
 /** Says so when nothing was learned. */
-export function verdict({ metrics, baseline }: Evaluation, { red }: Style): string {
+function verdict({ metrics, baseline }: Evaluation, model: ModelKind, { red }: Style): string {
   const [own, base] =
     'rmse' in metrics && 'rmse' in baseline
       ? [-metrics.rmse, -baseline.rmse]
@@ -60,8 +62,9 @@ export function verdict({ metrics, baseline }: Evaluation, { red }: Style): stri
         ? [-metrics.logLoss, -baseline.logLoss]
         : [0, 0];
   if (own > base) return '';
+  const pace = model === 'mlp' ? ', or it learned too fast or too slowly (--learning-rate)' : '';
   return red(
-    'The model is no better than the baseline: these columns do not tell the target, or there are too few rows.',
+    `The model is no better than the baseline: these columns do not tell the target, or there are too few rows${pace}.`,
   );
 }
 
@@ -99,11 +102,17 @@ export function remarks({ evaluation, notes, leftOut, agreement, inputs, columns
     agreement === undefined
       ? []
       : [
-          `The exported file was run on ${agreement.rows} rows: ${agreement.differentLabels === 0 ? 'no answer differs' : `${agreement.differentLabels} labels differ`} from the trainer's (largest difference ${agreement.largestDifference.toExponential(1)}).`,
+          `The exported file was run on ${agreement.rows} rows: ${agreement.differentLabels === 0 ? 'no answer differs' : `${agreement.differentLabels} labels differ`} from the trainer's${tiesOf(agreement)} (largest difference ${agreement.largestDifference.toExponential(1)}).`,
         ];
   const names = columns.map(({ name }) => name).join(', ');
   const asked = inputs === 'tensor' ? `A row is a list of numbers: ${names}.` : `A row is an object of: ${names}.`;
   return [...leaks, ...notes, ...left, asked, ...proof];
+}
+
+/** Of networks, whose sums the runtime rounds. */
+function tiesOf({ ties }: Agreement): string {
+  if (ties === 0) return '';
+  return `, but for ${ties} ${ties === 1 ? 'row' : 'rows'} where rounding decides between two classes`;
 }
 
 export function showNumber(value: number | undefined): string {

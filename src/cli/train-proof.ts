@@ -10,15 +10,16 @@ import type { NamedTensor } from '../core/tensor.ts';
 import type { Session } from '../engines/onnx/session.ts';
 import { openSession } from '../engines/onnx/session.ts';
 import type { Agreement, RunModel } from '../training/pipeline/verify.ts';
-import { randomColumns, tolerance, verifyPipeline } from '../training/pipeline/verify.ts';
+import { addAgreements, randomColumns, verifyPipeline } from '../training/pipeline/verify.ts';
 import type { TrainedTable } from '../training/train-table.ts';
 
-/** Neighbours compare each row with all they keep, here and in the runtime. */
-const rowsOf = { knn: 500, others: 5000 };
+/** Neighbours compare each row with all they keep, here and in the runtime; networks may have a million weights. */
+const rowsOf = { knn: 500, mlp: 2000, others: 5000 };
 
 /** @throws MODEL_FAILED when the runtime refuses the file, ENGINE_FAILED when it cannot run it */
 export async function proveModel({ pipeline, bytes, outputs, columns, report }: TrainedTable): Promise<Agreement> {
-  const rows = pipeline.model.kind === 'knn' ? rowsOf.knn : rowsOf.others;
+  const { kind } = pipeline.model;
+  const rows = kind === 'knn' || kind === 'mlp' ? rowsOf[kind] : rowsOf.others;
   const folder = await mkdtemp(join(tmpdir(), 'hotpath-train-'));
   try {
     const path = join(folder, 'model.onnx');
@@ -36,7 +37,7 @@ export async function proveModel({ pipeline, bytes, outputs, columns, report }: 
       const seen = await verifyPipeline(pipeline, outputs, columns, known, run);
       const points = randomColumns(pipeline.plan, columns, rows, seededRandom(report.seed + 1));
       const unseen = await verifyPipeline(pipeline, outputs, points, rows, run);
-      return add(seen, unseen);
+      return addAgreements(seen, unseen);
     } finally {
       await session.release();
     }
@@ -51,16 +52,5 @@ function runnerOf(session: Session): RunModel {
     const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     const results = await session.run(inputs.map(({ name }) => byName.get(name)!));
     return results.map((tensor, index): NamedTensor => ({ ...tensor, name: outputs[index]!.name }));
-  };
-}
-
-function add(a: Agreement, b: Agreement): Agreement {
-  const differentLabels = a.differentLabels + b.differentLabels;
-  const largestDifference = Math.max(a.largestDifference, b.largestDifference);
-  return {
-    rows: a.rows + b.rows,
-    differentLabels,
-    largestDifference,
-    agrees: differentLabels === 0 && largestDifference <= tolerance,
   };
 }

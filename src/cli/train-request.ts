@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/suggest.ts';
 import type { MetricName } from '../training/evaluate/metrics.ts';
 import { metricNames } from '../training/evaluate/metrics.ts';
+import { activations } from '../training/network/network.ts';
 import { labelStyles } from '../training/pipeline/classes.ts';
 import { imputes, scales } from '../training/pipeline/prepare.ts';
 import type { ModelKind, Task } from '../training/pipeline/trained-model.ts';
@@ -42,6 +43,12 @@ const options = {
   l2: text,
   k: text,
   clusters: text,
+  hidden: text,
+  activation: text,
+  epochs: text,
+  'batch-size': text,
+  'weight-decay': text,
+  patience: text,
 } as const;
 
 type Values = { readonly [Name in keyof typeof options]?: string | boolean };
@@ -69,7 +76,6 @@ export function parseTrainArguments(
   if (data === undefined) throw new UsageError('Give the CSV file to learn from.');
   if (others.length > 0) throw new UsageError(`Unexpected argument "${others[0]}".`);
   const task = oneOf<Task>(values, 'task', ['classification', 'regression', 'clustering']);
-  if (values.model === 'mlp') throw new UsageError('Model mlp is not trained by this command yet; try boost.');
   const model = oneOf<ModelKind>(values, 'model', modelKinds);
   const clusters = task === 'clustering' || model === 'kmeans';
   const target = stringOf(values, 'target');
@@ -140,6 +146,12 @@ function modelOptions(values: Values): ModelOptions {
     ...given('l2', numberOf(values, 'l2')),
     ...given('k', numberOf(values, 'k')),
     ...given('clusters', numberOf(values, 'clusters')),
+    ...given('hidden', widthsOf(values, 'hidden')),
+    ...given('activation', oneOf(values, 'activation', activations)),
+    ...given('epochs', numberOf(values, 'epochs')),
+    ...given('batchSize', numberOf(values, 'batch-size')),
+    ...given('weightDecay', numberOf(values, 'weight-decay')),
+    ...given('patience', numberOf(values, 'patience')),
   };
 }
 
@@ -166,6 +178,15 @@ function numberOf(values: Values, name: keyof Values): number | undefined {
   if (value.trim() === '' || !Number.isFinite(number))
     throw new UsageError(`Flag --${name} must be a number, not "${value}".`);
   return number;
+}
+
+/** `64,32`: the first layer, the second. */
+function widthsOf(values: Values, name: keyof Values): number[] | undefined {
+  const value = stringOf(values, name);
+  if (value === undefined) return undefined;
+  const widths = value.split(',').map((width) => width.trim());
+  if (widths.every((width) => /^[1-9]\d{0,6}$/.test(width))) return widths.map(Number);
+  throw new UsageError(`Flag --${name} must be whole numbers such as 64,64, not "${value}".`);
 }
 
 function oneOf<Value extends string>(values: Values, name: keyof Values, known: readonly Value[]): Value | undefined {

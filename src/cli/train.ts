@@ -7,11 +7,13 @@ import { basename, dirname, join } from 'node:path';
 import { didYouMean } from '../config/suggest.ts';
 import { HotpathError } from '../core/errors.ts';
 import type { ModelConfig } from '../ports/model-source.ts';
+import { trainNetwork } from '../server-train.ts';
 import { areIndices } from '../training/pipeline/classes.ts';
 import { registerModel } from '../training/register-model.ts';
 import { checkModelName, replaceFile } from '../training/store-model.ts';
 import type { TextTable } from '../training/table/read-table.ts';
 import { readTable } from '../training/table/read-table.ts';
+import type { Trainers } from '../training/train-model.ts';
 import type { TrainedTable } from '../training/train-table.ts';
 import { trainTable } from '../training/train-table.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
@@ -22,6 +24,7 @@ import { printReport } from './train-print.ts';
 import { proveModel } from './train-proof.ts';
 import type { TrainArguments } from './train-request.ts';
 import { parseTrainArguments } from './train-request.ts';
+import { untilInterrupted } from './until-interrupted.ts';
 
 export const help = `Usage: hotpath train <data.csv> --target <column> [flags]
 
@@ -30,7 +33,7 @@ columns are found out; row numbers, dates and free text are left out, with a sen
 
   --target <column>       What to predict. Text and few whole numbers are classes, other numbers amounts
   --task <task>           classification, regression or clustering (which has no target) [by the target]
-  --model <model>         boost, forest, extra-trees, logistic, linear, ridge, knn, kmeans [boost]
+  --model <model>         boost, forest, extra-trees, logistic, linear, ridge, knn, mlp (a neural network), kmeans [boost]
   --features <a,b,c>      Columns to learn from [all]
   --exclude <a,b>         Columns to leave out
   --categorical <a,b>     Columns whose numbers are codes, not amounts
@@ -42,6 +45,7 @@ columns are found out; row numbers, dates and free text are left out, with a sen
   --scale <how>           none, standard or minmax [standard for models of weights and distances]
   --labels <what>         Whether the label is the index of its class or its value [index for text, value for numbers]
   --rounds, --trees, --learning-rate, --max-depth, --min-leaf-rows, --l2, --k, --clusters <number>   Options of the models
+  --hidden <64,64>, --activation <relu, tanh or sigmoid>, --epochs, --batch-size, --weight-decay, --patience <number>   Of mlp (patience: and boost)
 
   --name <name>           Name of the model [that of the file]
   --register              Store it as the next version in the model folder, where a server finds it
@@ -57,13 +61,14 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
     await checkPlaces(request);
     const table = await openTable(request.data);
     checkColumns(table, request);
-    const trained = train(table, request, terminal);
-    const agreement = await proveModel(trained);
+    const trained = await train(table, request, terminal);
+    // Not to leave its temporary file behind.
+    const agreement = await untilInterrupted(() => proveModel(trained));
     const report = { ...trained.report, agreement };
     if (!agreement.agrees) {
       throw new HotpathError(
         'INTERNAL',
-        `The exported file does not answer as the trainer (${agreement.differentLabels} labels of ${agreement.rows} differ): nothing was written.`,
+        `The exported file does not answer as the trainer (${agreement.differentLabels} labels of ${agreement.rows} differ, the largest difference is ${agreement.largestDifference.toExponential(1)}): nothing was written.`,
       );
     }
     const stored = await store(trained, request);
@@ -81,22 +86,25 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
   }
 }
 
-function train(table: TextTable, { request }: TrainArguments, { errStream }: Terminal): TrainedTable {
+async function train(table: TextTable, { request }: TrainArguments, { errStream }: Terminal): Promise<TrainedTable> {
   const nowMs = () => performance.now();
   const line = errStream?.isTTY === true ? new ProgressLine(errStream, nowMs) : undefined;
   let shownMs = 0;
   const onProgress = (what: string, done: number, total: number) => {
-    // Training does not yield to the loop; drawing 20 times a second costs nothing beside it.
+    // Most training does not yield to the loop; drawing 20 times a second costs nothing beside it.
     if (line === undefined || nowMs() - shownMs < 50) return;
     shownMs = nowMs();
     line.show(`${what} ${renderProgress({ done, total, perSecond: 0, remainingMs: undefined })}`);
   };
   try {
-    return trainTable(table, request, { nowMs, onProgress });
+    return await trainTable(table, request, { nowMs, onProgress, trainers });
   } finally {
     line?.clear();
   }
 }
+
+/** While others train, nothing could be told of a signal: it ends the process, as it does by itself. */
+const trainers: Trainers = { mlp: (job) => untilInterrupted((signal) => trainNetwork(job, signal)) };
 
 /** Before the work: what cannot be written is known at once. */
 async function checkPlaces({ register, name, out, force }: TrainArguments): Promise<void> {

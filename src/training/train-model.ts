@@ -1,5 +1,8 @@
-/** Trains a model of a kind on a matrix. Called by the `train` command, once per trial. Deterministic by the seed behind `random`. */
-import { invalidInput } from '../core/errors.ts';
+/**
+ * Trains a model of a kind on a matrix. Called by the `train` command, once per trial. Deterministic by the seed behind `random`. Networks
+ * learn in a runtime, which this room must not import: whoever has one brings their trainer along.
+ */
+import { HotpathError, invalidInput } from '../core/errors.ts';
 import type { Random } from '../ports/clock.ts';
 import type { LogisticOptions } from './linear/logistic.ts';
 import { trainLogistic } from './linear/logistic.ts';
@@ -10,6 +13,7 @@ import type { KMeansOptions } from './near/k-means.ts';
 import { trainKMeans } from './near/k-means.ts';
 import type { NeighbourOptions } from './near/neighbours.ts';
 import { trainNeighbours } from './near/neighbours.ts';
+import type { NetworkOptions } from './network/network.ts';
 import { kMeansModel, neighbourModel } from './pipeline/distance-models.ts';
 import { linearModel } from './pipeline/linear-model-nodes.ts';
 import type { ModelKind, Task, TrainedModel } from './pipeline/trained-model.ts';
@@ -24,7 +28,25 @@ export type ModelOptions = Omit<BoostingOptions & BaggingOptions, 'randomCuts'> 
   LogisticOptions &
   RidgeOptions &
   NeighbourOptions &
-  KMeansOptions;
+  KMeansOptions &
+  NetworkOptions;
+
+/** Kinds that are trained by a trainer from outside. */
+export type GuestKind = 'mlp';
+export type OwnKind = Exclude<ModelKind, GuestKind>;
+
+/** What is to be learned, how, and from which rows. */
+export interface TrainingJob {
+  readonly matrix: Matrix;
+  readonly target: Target;
+  readonly options: ModelOptions;
+  readonly random: Random;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** Deterministic by the seed behind `random`, as all trainers are. @throws INVALID_INPUT as trainModel does */
+export type Trainer = (job: TrainingJob) => Promise<TrainedModel>;
+export type Trainers = { readonly [Kind in GuestKind]?: Trainer | undefined };
 
 const tasksOf = {
   boost: ['classification', 'regression'],
@@ -34,6 +56,7 @@ const tasksOf = {
   linear: ['regression'],
   ridge: ['regression'],
   knn: ['classification', 'regression'],
+  mlp: ['classification', 'regression'],
   kmeans: ['clustering'],
 } as const satisfies Record<ModelKind, readonly Task[]>;
 
@@ -46,12 +69,27 @@ export function wantsScaling(kind: ModelKind): boolean {
   return !['boost', 'forest', 'extra-trees'].includes(kind);
 }
 
+/** trainModel, and the trainers from outside besides. @throws UNSUPPORTED without the trainer of this kind */
+export async function trainAny(
+  kind: ModelKind,
+  job: Omit<TrainingJob, 'target'> & { readonly target: Target | undefined },
+  trainers: Trainers,
+): Promise<TrainedModel> {
+  const { matrix, target, options, random, onProgress } = job;
+  if (kind !== 'mlp') return trainModel(kind, matrix, target, options, random, onProgress);
+  const trainer = trainers[kind];
+  if (trainer === undefined || target === undefined) {
+    throw new HotpathError('UNSUPPORTED', `Model ${kind} is not trained here: there is no trainer for it.`);
+  }
+  return await trainer({ ...job, target });
+}
+
 /**
  * @param target undefined for clustering
  * @throws INVALID_INPUT for options out of range, and for data or targets that this kind cannot learn from.
  */
 export function trainModel(
-  kind: ModelKind,
+  kind: OwnKind,
   matrix: Matrix,
   target: Target | undefined,
   options: ModelOptions,

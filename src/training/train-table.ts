@@ -1,6 +1,6 @@
 /**
  * From a table to a trained, exported and judged model: columns, split, preparation, search, training, test. Called by the `train` command,
- * which then verifies and writes. Pure but for the time it takes; the same table and seed give the same bytes.
+ * which then verifies and writes. Pure but for the time it takes and the trainers it is given; the same table and seed give the same bytes.
  */
 import { HotpathError, invalidInput } from '../core/errors.ts';
 import { seededRandom } from '../core/seeded-random.ts';
@@ -24,8 +24,8 @@ import { readColumn } from './table/columns.ts';
 import type { TextTable } from './table/read-table.ts';
 import type { ReadTarget } from './table/target.ts';
 import { readTarget } from './table/target.ts';
-import type { ModelOptions } from './train-model.ts';
-import { kindsFor, trainModel, wantsScaling } from './train-model.ts';
+import type { ModelOptions, Trainers } from './train-model.ts';
+import { kindsFor, trainAny, wantsScaling } from './train-model.ts';
 import type { Evaluation, TrainReport } from './train-report.ts';
 
 export interface TrainRequest {
@@ -55,6 +55,8 @@ export interface TrainRequest {
 }
 
 export interface TrainHooks {
+  /** Of the kinds that need a runtime. @default none */
+  readonly trainers?: Trainers;
   readonly nowMs: () => number;
   /** What is being done, and how far. */
   readonly onProgress?: (what: string, done: number, total: number) => void;
@@ -70,8 +72,8 @@ export interface TrainedTable {
 
 const fewestRows = 10;
 
-/** @throws INVALID_INPUT with a sentence about the table, the columns or the options. */
-export function trainTable(table: TextTable, request: TrainRequest, hooks: TrainHooks): TrainedTable {
+/** @throws INVALID_INPUT with a sentence about the table, the columns or the options; what the trainers of `hooks` throw */
+export async function trainTable(table: TextTable, request: TrainRequest, hooks: TrainHooks): Promise<TrainedTable> {
   const random = seededRandom(request.seed ?? 1);
   const read = readRequestedTarget(table, request);
   const kind = chooseModel(request, read);
@@ -84,10 +86,11 @@ export function trainTable(table: TextTable, request: TrainRequest, hooks: Train
   const matrix = applyPrepare(plan, columns, table.rows);
   const train = takeMatrixRows(matrix, split.train);
   const target = read === undefined ? undefined : takeTargetRows(read.target, split.train);
-  const options = chooseOptions(kind, train, target, request, hooks, random);
+  const options = await chooseOptions(kind, train, target, request, hooks, random);
   const startMs = hooks.nowMs();
   const onProgress = (done: number, total: number) => hooks.onProgress?.('training', done, total);
-  const model = trainModel(kind, train, target, options, random, onProgress);
+  const job = { matrix: train, target, options, random, onProgress };
+  const model = await trainAny(kind, job, hooks.trainers ?? {});
   const trainMs = hooks.nowMs() - startMs;
   const labelStyle = request.labels ?? (read?.classes?.numbers === undefined ? 'index' : 'value');
   const pipeline: Pipeline = { plan, model, classes: read?.classes, labelStyle };
@@ -185,19 +188,20 @@ function splitFor(rows: Int32Array, target: Target, { testFraction = 0.2 }: Trai
   throw invalidInput('test', 'No row is left to test on: give more rows or a larger part.');
 }
 
-function chooseOptions(
+async function chooseOptions(
   kind: ModelKind,
   matrix: Matrix,
   target: Target | undefined,
   request: TrainRequest,
   hooks: TrainHooks,
   random: Random,
-): ModelOptions {
+): Promise<ModelOptions> {
   const { options = {}, trials = 1 } = request;
   if (target === undefined || trials <= 1) return options;
   const onTrial = (done: number, total: number) => hooks.onProgress?.('trials', done, total);
   const metric = chooseMetric(request, target);
-  return searchOptions(kind, matrix, target, { trials, metric, fixed: options, onTrial }, random).options;
+  const search = { trials, metric, fixed: options, trainers: hooks.trainers ?? {}, onTrial };
+  return (await searchOptions(kind, matrix, target, search, random)).options;
 }
 
 function chooseMetric({ metric }: TrainRequest, target: Target): MetricName {

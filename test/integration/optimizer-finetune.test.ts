@@ -12,12 +12,12 @@ import { distil, fineTune } from '../../src/optimizer/finetune/fine-tune.ts';
 import { gradientRules } from '../../src/optimizer/finetune/gradients/table.ts';
 import type { Loss } from '../../src/optimizer/finetune/loss.ts';
 import { mlpToOnnx } from '../../src/optimizer/finetune/mlp/mlp-model.ts';
-import { predictMlp } from '../../src/optimizer/finetune/mlp/predict-mlp.ts';
 import { trainMlp } from '../../src/optimizer/finetune/mlp/train-mlp.ts';
 import { buildStepGraph } from '../../src/optimizer/finetune/step-graph.ts';
 import type { Graph } from '../../src/optimizer/graph/graph.ts';
 import { graphFromBytes } from '../../src/optimizer/graph/load.ts';
 import { furtherTraining } from '../../src/optimizer/passes/further-training.ts';
+import { networkScores } from '../../src/training/network/network.ts';
 import { datasetOf, normalValues, passContext, runRows, testRunner } from './support/optimizer-runner.ts';
 
 /** A model from `x` to `y`: a trained layer, then what is tested. */
@@ -355,7 +355,7 @@ describe('training of perceptrons', () => {
     const trained = await trainMlp(train, { task: 'regression', values: train.wanted }, options, trainingContext());
     const data = datasetOf({ features: { datatype: 'float32', shape: [500, 3], data: unseen.values } });
     const answers = (await runRows(encodeModel(mlpToOnnx(trained.mlp)), data)).values!.data as Float32Array;
-    const own = predictMlp(trained.mlp, unseen.values, 500);
+    const own = networkScores(trained.mlp, unseen);
     assert.ok(
       own.every((value, row) => Math.abs(value - answers[row]!) < 0.01),
       'the exported model answers otherwise',

@@ -4,39 +4,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { runCli } from '../../src/cli/run-cli.ts';
-import { createTerminal } from '../../src/cli/terminal.ts';
 import { seededRandom } from '../../src/core/seeded-random.ts';
 import { parseCsv } from '../../src/training/csv.ts';
 import { fixture, withoutFixtures } from '../e2e/support/fixtures.ts';
 import { modelFolder, post, serve } from '../e2e/support/serve.ts';
-
-const iris = new URL('../../data/iris.csv', import.meta.url).pathname;
-
-async function train(...args: string[]) {
-  let [out, err] = ['', ''];
-  const stdout = { write: (text: string) => (out += text) };
-  const stderr = { write: (text: string) => (err += text) };
-  const code = await runCli(['train', ...args], { terminal: createTerminal({ stdout, stderr }, {}), env: {} });
-  return { code, out, err };
-}
-
-/** Customers who leave: told by age and plan, with holes, a row number, a date and a column that knows the answer. */
-function customers(rows: number): string {
-  const random = seededRandom(3);
-  const lines = ['id;since;age;plan;region;cancelled_on;churn'];
-  for (let row = 0; row < rows; row++) {
-    const age = Math.round(18 + random() * 60);
-    const plan = Math.floor(random() * 3);
-    const churn = (age < 40 ? 1 : 0) + (plan === 1 ? 1 : 0) + random() > 1.2;
-    const region = ['north', 'south', '"east; far"', ''][Math.floor(random() * 4)];
-    const shownAge = random() < 0.05 ? '' : `${age},5`;
-    lines.push(
-      `${row};2024-01-${10 + (row % 18)};${shownAge};${plan};${region};${churn ? 'x' : ''};${churn ? 'yes' : 'no'}`,
-    );
-  }
-  return `\ufeff${lines.join('\r\n')}\r\n`;
-}
+import { customers, iris, train } from './support/train-command.ts';
 
 describe('hotpath train', () => {
   let dir = '';
@@ -178,7 +150,6 @@ describe('hotpath train', () => {
       [[iris, '--target', 'specis'], 2, /no column "specis"\. Did you mean "species"\?/],
       [[iris, '--target', 'species', '--features', 'petal_with'], 2, /Did you mean "petal_width"\?/],
       [[iris, '--target', 'species', '--model', 'bost'], 2, /must be one of boost, .* Did you mean boost\?/],
-      [[iris, '--target', 'species', '--model', 'mlp'], 2, /mlp is not trained by this command yet/],
       [
         [iris, '--target', 'species', '--model', 'ridge'],
         1,

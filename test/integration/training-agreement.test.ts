@@ -4,14 +4,18 @@ import { describe, it } from 'node:test';
 import * as ort from 'onnxruntime-node';
 import { seededRandom } from '../../src/core/seeded-random.ts';
 import type { Datatype } from '../../src/core/tensor.ts';
+import { trainWith } from '../../src/server-train.ts';
 import type { Target } from '../../src/training/matrix.ts';
+import type { Network } from '../../src/training/network/network.ts';
 import { classesOf, type LabelStyle } from '../../src/training/pipeline/classes.ts';
 import { exportPipeline, type OutputNames, type Pipeline } from '../../src/training/pipeline/export-pipeline.ts';
+import { networkModel } from '../../src/training/pipeline/network-model.ts';
 import { applyPrepare, fitPrepare, type PrepareOptions } from '../../src/training/pipeline/prepare.ts';
 import type { ModelKind } from '../../src/training/pipeline/trained-model.ts';
 import { type RunModel, randomColumns, verifyPipeline } from '../../src/training/pipeline/verify.ts';
 import type { FeatureColumn } from '../../src/training/table/columns.ts';
-import { kindsFor, type ModelOptions, trainModel, wantsScaling } from '../../src/training/train-model.ts';
+import { kindsFor, type ModelOptions, type Trainers, trainAny, wantsScaling } from '../../src/training/train-model.ts';
+import { testRunner } from './support/optimizer-runner.ts';
 
 const rows = 500;
 const points = 20_000;
@@ -74,13 +78,19 @@ interface Case {
   readonly prepare?: PrepareOptions;
 }
 
-function build(
+/** Few rounds: whether a network learned much is not asked here. */
+const trainers: Trainers = {
+  mlp: (job) => trainWith(testRunner, { ...job, options: { hidden: [24, 16], epochs: 30, ...job.options } }),
+};
+
+async function build(
   columns: readonly FeatureColumn[],
   each: Case,
-): { pipeline: Pipeline; bytes: Uint8Array; outputs: OutputNames } {
+): Promise<{ pipeline: Pipeline; bytes: Uint8Array; outputs: OutputNames }> {
   const { kind, target, options = {}, prepare } = each;
   const plan = fitPrepare(columns, allRows, { scale: wantsScaling(kind) ? 'standard' : 'none', ...prepare });
-  const model = trainModel(kind, applyPrepare(plan, columns, rows), target, options, seededRandom(1));
+  const job = { matrix: applyPrepare(plan, columns, rows), target, options, random: seededRandom(1) };
+  const model = await trainAny(kind, job, trainers);
   const count = target?.task === 'classification' ? target.classCount : undefined;
   const names = each.classNames ?? Array.from({ length: count ?? 0 }, (_, label) => `class ${label}`);
   const classes = count === undefined ? undefined : classesOf(names);
@@ -90,7 +100,7 @@ function build(
 
 async function assertAgrees(each: Case, threads = 1): Promise<void> {
   const columns = makeColumns(each.mixed === true);
-  const { pipeline, bytes, outputs } = build(columns, each);
+  const { pipeline, bytes, outputs } = await build(columns, each);
   await withRunner(
     bytes,
     async (run) => {
@@ -141,6 +151,8 @@ describe('an exported model answers as its trainer', () => {
       ['logistic', 'standard', 'most-frequent'],
       ['boost', 'standard', 'most-frequent'],
       ['knn', 'minmax', 'mean'],
+      ['mlp', 'minmax', 'most-frequent'],
+      ['mlp', 'none', 'mean'],
     ] as const) {
       await assertAgrees({ kind, mixed: true, target, prepare: { impute, scale } }, 2);
     }
@@ -154,7 +166,7 @@ describe('an exported model answers as its trainer', () => {
     })) as FeatureColumn[];
     const target: Target = { task: 'classification', labels: allRows.map((row) => (row >> 2) & 1), classCount: 2 };
     for (const kind of kindsFor('classification')) {
-      const { pipeline, bytes, outputs } = build(columns, { kind, target, options: { k: 4 } });
+      const { pipeline, bytes, outputs } = await build(columns, { kind, target, options: { k: 4 } });
       await withRunner(bytes, async (run) => {
         const { agrees } = await verifyPipeline(pipeline, outputs, columns, rows, run);
         assert.ok(agrees, kind);
@@ -171,7 +183,7 @@ describe('an exported model answers as its trainer', () => {
       values: Float32Array.from({ length: 49 }, (_, row) => special[index === 0 ? row % 7 : Math.floor(row / 7)]!),
     })) as FeatureColumn[];
     for (const kind of ['boost', 'forest', 'extra-trees'] as const) {
-      const { pipeline, bytes, outputs } = build(columns, { kind, target });
+      const { pipeline, bytes, outputs } = await build(columns, { kind, target });
       await withRunner(bytes, async (run) => {
         const { agrees } = await verifyPipeline(pipeline, outputs, asked, 49, run);
         assert.ok(agrees, kind);
@@ -179,10 +191,61 @@ describe('an exported model answers as its trainer', () => {
     }
   });
 
+  it('but for rows where two classes are equal to rounding, which are counted', async () => {
+    // The second layer weighs the same sum for both classes, in another order of its terms: only rounding tells them apart.
+    const columns = makeColumns(false);
+    const random = seededRandom(4);
+    const wide = Float32Array.from({ length: 2 * 64 }, () => random() - 0.5);
+    const terms = Float32Array.from({ length: 64 }, () => random() - 0.5);
+    const first = { inputs: 2, outputs: 64, weights: wide, bias: new Float32Array(64) };
+    const weights = Float32Array.from({ length: 128 }, (_, i) => terms[i >> 1]! * (i % 2 === 0 ? 1 : 1 + 2 ** -23));
+    const second = { inputs: 64, outputs: 2, weights, bias: new Float32Array(2) };
+    const network: Network = { task: 'classification', activation: 'tanh', layers: [first, second] };
+    const { pipeline } = await build(columns, { kind: 'logistic', target: makeTarget(columns, 2) });
+    const tied = { ...pipeline, model: networkModel(network, []) };
+    const { bytes, outputs } = exportPipeline(tied);
+    await withRunner(bytes, async (run) => {
+      const unseen = randomColumns(tied.plan, columns, points, seededRandom(9));
+      const agreement = await verifyPipeline(tied, outputs, unseen, points, run);
+      assert.ok(agreement.ties > 0 && agreement.agrees, JSON.stringify(agreement));
+      // The answers of one row for another are no rounding.
+      const turned: RunModel = async (inputs) =>
+        (await run(inputs)).map((tensor) => ({
+          ...tensor,
+          data: (tensor.data as Float32Array<ArrayBuffer>).toReversed(),
+        }));
+      const { agrees, ties, differentLabels } = await verifyPipeline(pipeline, outputs, unseen, 500, turned);
+      assert.deepEqual([agrees, ties, differentLabels > 0], [false, 0, true]);
+    });
+  });
+
+  it('and a network with one weight changed by a thousandth does not', async () => {
+    const columns = makeColumns(true);
+    for (const classCount of [3, undefined]) {
+      const { pipeline, outputs } = await build(columns, {
+        kind: 'mlp',
+        mixed: true,
+        target: makeTarget(columns, classCount),
+      });
+      const addTo: typeof pipeline.model.addTo = (graph, features) => {
+        const values = pipeline.model.addTo(graph, features);
+        const { raw } = graph.initializers.findLast(({ dims }) => dims.length === 2)!;
+        const largest = new Float32Array(raw.buffer, raw.byteOffset, raw.length / 4);
+        largest[0]! += 0.001 * Math.max(...largest);
+        return values;
+      };
+      const { bytes } = exportPipeline({ ...pipeline, model: { ...pipeline.model, addTo } });
+      await withRunner(bytes, async (run) => {
+        const agreement = await verifyPipeline(pipeline, outputs, columns, rows, run);
+        assert.equal(agreement.agrees, false, JSON.stringify(agreement));
+      });
+    }
+  });
+
   it('would be caught if it did not', async () => {
     const columns = makeColumns(false);
-    const { bytes, outputs } = build(columns, { kind: 'forest', target: makeTarget(columns, 2) });
-    const other = build(columns, { kind: 'logistic', target: makeTarget(columns, 2) });
+    const { bytes, outputs } = await build(columns, { kind: 'forest', target: makeTarget(columns, 2) });
+    const other = await build(columns, { kind: 'logistic', target: makeTarget(columns, 2) });
     await withRunner(bytes, async (run) => {
       const agreement = await verifyPipeline(other.pipeline, outputs, columns, rows, run);
       assert.ok(!agreement.agrees && agreement.largestDifference > 0.01);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { HotpathError } from '../../core/errors.ts';
 import { seededRandom } from '../../core/seeded-random.ts';
 import type { ClassPrediction, ClassTarget, Matrix, Target } from '../matrix.ts';
+import type { ModelOptions, Trainer } from '../train-model.ts';
 import { trainModel } from '../train-model.ts';
 import { findLeaks, importances } from './importance.ts';
 import { baselinePrediction, confusionOf, measure } from './metrics.ts';
@@ -122,11 +124,41 @@ describe('importances', () => {
 });
 
 describe('searchOptions', () => {
-  it('keeps what is fixed and gives the same answer for the same seed', () => {
+  it('keeps what is fixed and gives the same answer for the same seed', async () => {
     const { matrix, target } = leakyData(200);
     const search = () =>
       searchOptions('boost', matrix, target, { trials: 3, metric: 'logLoss', fixed: { rounds: 5 } }, seededRandom(2));
-    assert.deepEqual(search(), search());
-    assert.equal(search().options.rounds, 5);
+    assert.deepEqual(await search(), await search());
+    assert.equal((await search()).options.rounds, 5);
+  });
+
+  it('passes over drawn options that cannot be learned with, but not over the first ones', async () => {
+    const { matrix, target } = leakyData(200);
+    const model = trainModel('boost', matrix, target, { rounds: 5 }, seededRandom(1));
+    const asked: ModelOptions[] = [];
+    const failing = (works: (trial: number) => boolean): Trainer => {
+      asked.length = 0;
+      return async ({ options }) => {
+        asked.push(options);
+        if (works(asked.length - 1)) return model;
+        throw new HotpathError('INVALID_INPUT', 'Training diverged.');
+      };
+    };
+    const search = (mlp: Trainer) => {
+      const options = { trials: 4, metric: 'logLoss', fixed: { patience: 3 }, trainers: { mlp } } as const;
+      return searchOptions('mlp', matrix, target, options, seededRandom(2));
+    };
+    const found = await search(failing((trial) => trial === 0 || trial === 2));
+    assert.deepEqual([asked.length, asked[0], found.options], [4, { patience: 3 }, { patience: 3 }]);
+    assert.ok(asked.slice(1).every(({ hidden, learningRate }) => hidden!.length > 0 && learningRate! <= 0.02));
+    await assert.rejects(search(failing((trial) => trial > 0)), /Training diverged/);
+    const without = { trials: 2, metric: 'logLoss', fixed: {} } as const;
+    await assert.rejects(searchOptions('mlp', matrix, target, without, seededRandom(2)), /there is no trainer for it/);
+    await assert.rejects(
+      search(async () => {
+        throw new HotpathError('CANCELLED', 'Interrupted.');
+      }),
+      /Interrupted/,
+    );
   });
 });

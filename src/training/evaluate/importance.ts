@@ -17,10 +17,8 @@ export interface Importance {
   readonly permutation: number;
 }
 
-/** Judging more rows than this changes no ranking. */
-const judgedRows = 2000;
-/** Distances to thousands of rows are slow. */
-const judgedRowsOfNeighbours = 300;
+/** Judging more rows than this changes no ranking. Distances to thousands of rows, and networks, are slow. */
+const judgedRows = { knn: 300, mlp: 1000, others: 2000 };
 
 /** Most important first. */
 export function importances(
@@ -33,7 +31,8 @@ export function importances(
 ): Importance[] {
   const kept = Int32Array.from({ length: test.rows }, (_, row) => row);
   shuffle(kept, random);
-  const rows = kept.subarray(0, model.kind === 'knn' ? judgedRowsOfNeighbours : judgedRows);
+  const { kind } = model;
+  const rows = kept.subarray(0, kind === 'knn' || kind === 'mlp' ? judgedRows[kind] : judgedRows.others);
   const [matrix, judged] = [takeMatrixRows(test, rows), takeTargetRows(target, rows)];
   const whole = goodness(measure(model.predict(matrix), judged), metric);
   const total = model.importance?.reduce((sum, value) => sum + value, 0) ?? 0;

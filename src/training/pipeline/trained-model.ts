@@ -2,7 +2,17 @@
 import type { Matrix, Prediction } from '../matrix.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-export const modelKinds = ['boost', 'forest', 'extra-trees', 'logistic', 'linear', 'ridge', 'knn', 'kmeans'] as const;
+export const modelKinds = [
+  'boost',
+  'forest',
+  'extra-trees',
+  'logistic',
+  'linear',
+  'ridge',
+  'knn',
+  'mlp',
+  'kmeans',
+] as const;
 export type ModelKind = (typeof modelKinds)[number];
 
 export type Task = 'classification' | 'regression' | 'clustering';
@@ -15,6 +25,11 @@ export interface TrainedModel {
   /** What happened in training, as sentences. */
   readonly notes: readonly string[];
   predict(matrix: Matrix): Prediction;
+  /**
+   * By how much the runtime's probabilities or value may differ from predict's on each row, through rounding alone. Absent: by no more than
+   * one float32 rounds, and labels never.
+   */
+  rounding?(matrix: Matrix): Float64Array;
   /** Adds nodes that take the matrix `features` [batch, columns] float32. */
   addTo(graph: GraphBuilder, features: string): ModelValues;
 }

@@ -17,14 +17,16 @@ export type RunModel = (inputs: readonly NamedTensor[]) => Promise<readonly Name
 
 export interface Agreement {
   readonly rows: number;
-  /** Rows whose labels differ; 0 for a regression. */
+  /** Rows whose labels differ, ties not counted; 0 for a regression. */
   readonly differentLabels: number;
+  /** Rows where two classes are equal but for the model's rounding, and the runtime chose the other one. */
+  readonly ties: number;
   /** Between probabilities; between values, in parts of the greatest value. */
   readonly largestDifference: number;
   readonly agrees: boolean;
 }
 
-/** What float32 may differ by. Labels may not differ at all. */
+/** What float32 may differ by, beside what the model itself says of its rounding. Labels may not differ at all, but for ties of such a model. */
 export const tolerance = 1e-6;
 
 /** Rows of one run. Neighbours make a matrix of rows by training rows, which has to fit into memory. */
@@ -39,15 +41,26 @@ export async function verifyPipeline(
   run: RunModel,
 ): Promise<Agreement> {
   const step = pipeline.model.kind === 'knn' ? rowsPerRun.knn : rowsPerRun.others;
-  let [differentLabels, largestDifference] = [0, 0];
+  let found = nothingCompared;
   for (let start = 0; start < rows; start += step) {
     const end = Math.min(rows, start + step);
     const part = columns.map((column): FeatureColumn => sliceColumn(column, start, end));
-    const found = await compareRows(pipeline, outputs, part, end - start, run);
-    differentLabels += found.differentLabels;
-    largestDifference = Math.max(largestDifference, found.largestDifference);
+    found = addAgreements(found, await compareRows(pipeline, outputs, part, end - start, run));
   }
-  return { rows, differentLabels, largestDifference, agrees: differentLabels === 0 && largestDifference <= tolerance };
+  return found;
+}
+
+const nothingCompared: Agreement = { rows: 0, differentLabels: 0, ties: 0, largestDifference: 0, agrees: true };
+
+/** Of the rows of both. */
+export function addAgreements(a: Agreement, b: Agreement): Agreement {
+  return {
+    rows: a.rows + b.rows,
+    differentLabels: a.differentLabels + b.differentLabels,
+    ties: a.ties + b.ties,
+    largestDifference: Math.max(a.largestDifference, b.largestDifference),
+    agrees: a.agrees && b.agrees,
+  };
 }
 
 function sliceColumn(column: FeatureColumn, start: number, end: number): FeatureColumn {
@@ -62,15 +75,20 @@ async function compareRows(
   columns: readonly FeatureColumn[],
   rows: number,
   run: RunModel,
-): Promise<{ differentLabels: number; largestDifference: number }> {
-  const expected = pipeline.model.predict(applyPrepare(pipeline.plan, columns, rows));
+): Promise<Agreement> {
+  const matrix = applyPrepare(pipeline.plan, columns, rows);
+  const expected = pipeline.model.predict(matrix);
+  const rounding = pipeline.model.rounding?.(matrix) ?? new Float64Array(rows);
   const answers = new Map(
     (await run(toInputs(pipeline.plan, columns, rows))).map((tensor) => [tensor.name, tensor.data]),
   );
-  const differentLabels =
-    outputs.label === undefined ? 0 : countDifferent(expected, answers.get(outputs.label)!, pipeline);
+  const labels = outputs.label === undefined ? undefined : answers.get(outputs.label)!;
+  const { different, ties } =
+    labels === undefined ? { different: 0, ties: 0 } : compareLabels(expected, labels, pipeline, rounding);
   const name = outputs.probabilities ?? outputs.value!;
-  return { differentLabels, largestDifference: largestGap(expected, answers.get(name) as Float32Array) };
+  const { largest, excess } = compareNumbers(expected, answers.get(name) as Float32Array, rounding);
+  const agrees = different === 0 && excess <= tolerance;
+  return { rows, differentLabels: different, ties, largestDifference: largest, agrees };
 }
 
 /** The rows as the exported model takes them. */
@@ -92,36 +110,63 @@ export function toInputs(plan: PreparePlan, columns: readonly FeatureColumn[], r
   );
 }
 
-function countDifferent(expected: Prediction, answered: ArrayLike<unknown>, { classes, labelStyle }: Pipeline): number {
-  if (expected.task === 'regression') return 0;
+function compareLabels(
+  expected: Prediction,
+  answered: ArrayLike<unknown>,
+  { classes, labelStyle }: Pipeline,
+  rounding: Float64Array,
+): { different: number; ties: number } {
+  let [different, ties] = [0, 0];
+  if (expected.task === 'regression') return { different, ties };
   const wanted = (label: number): string =>
     labelStyle === 'index' || classes === undefined ? String(label) : classValue(classes, label);
-  let different = 0;
+  const names = Array.from({ length: classes?.names.length ?? 0 }, (_, label) => wanted(label));
   for (let row = 0; row < expected.labels.length; row++) {
-    if (String(answered[row]) !== wanted(expected.labels[row]!)) different++;
+    const answer = String(answered[row]);
+    if (answer === wanted(expected.labels[row]!)) continue;
+    if (isTie(expected, row, names.indexOf(answer), rounding[row]!)) ties++;
+    else different++;
   }
-  return different;
+  return { different, ties };
+}
+
+/** Both probabilities may be off by `rounding`, so that classes closer than twice of it may change places. */
+function isTie(expected: Prediction, row: number, other: number, rounding: number): boolean {
+  if (expected.task !== 'classification' || rounding === 0 || other < 0) return false;
+  const start = (row * expected.probabilities.length) / expected.labels.length;
+  const own = expected.probabilities[start + expected.labels[row]!]!;
+  return own - expected.probabilities[start + other]! <= 2 * (rounding + tolerance);
 }
 
 function classValue({ names, numbers }: Classes, label: number): string {
   return String(numbers === undefined ? names[label] : numbers[label]);
 }
 
-function largestGap(expected: Prediction, answered: Float32Array): number {
+/** Both in parts of the greatest value, where there are no probabilities. `excess`: what rounding does not explain. */
+function compareNumbers(
+  expected: Prediction,
+  answered: Float32Array,
+  rounding: Float64Array,
+): { largest: number; excess: number } {
   const own =
     expected.task === 'classification'
       ? expected.probabilities
       : expected.task === 'regression'
         ? expected.values
         : expected.distances;
-  let [gap, size] = [0, 1];
+  const width = own.length / rounding.length;
+  let [largest, excess, size] = [0, 0, 1];
   for (let i = 0; i < own.length; i++) {
     // Not a number on one side only is no small difference.
-    if (Number.isNaN(own[i]!) !== Number.isNaN(answered[i]!)) return Number.POSITIVE_INFINITY;
-    gap = Math.max(gap, Math.abs(own[i]! - answered[i]!) || 0);
+    if (Number.isNaN(own[i]!) !== Number.isNaN(answered[i]!)) {
+      return { largest: Number.POSITIVE_INFINITY, excess: Number.POSITIVE_INFINITY };
+    }
+    const gap = Math.abs(own[i]! - answered[i]!) || 0;
+    largest = Math.max(largest, gap);
+    excess = Math.max(excess, gap - rounding[Math.floor(i / width)]! || 0);
     if (expected.task !== 'classification') size = Math.max(size, Math.abs(own[i]!) || 0);
   }
-  return gap / size;
+  return { largest: largest / size, excess: excess / size };
 }
 
 /** Rows nobody has seen: numbers a little beyond their range, unknown categories, and missing values where the model takes them. */

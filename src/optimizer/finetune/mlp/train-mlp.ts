@@ -1,6 +1,6 @@
 /**
  * Trains a perceptron for classification or regression from a matrix of features, with training steps that ONNX Runtime runs:
- * mini-batches, Adam, a falling learning rate, early stopping on held-out rows. Called by the train command. The same seed gives
+ * mini-batches, Adam, a falling learning rate, early stopping on held-out rows. Called by server-train.ts. The same seed gives
  * the same model on the same machine and runtime.
  */
 import { HotpathError, invalidInput } from '../../../core/errors.ts';
@@ -45,21 +45,26 @@ export interface MlpOptions {
   readonly validation?: number;
   /** Rounds without a better loss on the rows held back, after which training stops. @default 10 */
   readonly patience?: number;
-  /** Scales features (and targets of a regression) to deviation 1; the model takes plain features all the same. @default true */
-  readonly standardize?: boolean;
+  /**
+   * Scales features and targets of a regression (or targets alone) to deviation 1; the model takes and gives plain ones all the same.
+   * @default true
+   */
+  readonly standardize?: boolean | 'target';
 }
 
 export interface TrainedMlp {
   readonly mlp: Mlp;
   readonly epochs: number;
   readonly stoppedEarly: boolean;
+  /** The round whose weights these are: the best on the rows held back, the last without such. */
+  readonly bestEpoch: number;
   /** Per round. Cross-entropy, or squared error of the scaled target. */
   readonly history: Trained['history'];
   /** Best loss on the rows held back; NaN without such. */
   readonly loss: number;
 }
 
-/** @throws INVALID_INPUT for options out of range and for data nothing can be learned from */
+/** @throws INVALID_INPUT for options out of range, for data nothing can be learned from, and where training makes nothing better */
 export async function trainMlp(
   features: MlpFeatures,
   target: MlpTarget,
@@ -71,6 +76,7 @@ export async function trainMlp(
   const { inputScale, outputScale, dataset, write } = prepare(features, target, settings.standardize);
   const outputs = target.task === 'classification' ? target.classCount : 1;
   const widths = [features.columns, ...settings.hidden, outputs];
+  checkSize(widths);
   const start = randomMlp(widths, target.task, settings.activation, context.random);
   const graph = new Graph(encodeModel(mlpToOnnx(start, { answers: 'logits' })));
   const split = { batchSize: settings.batchSize, heldOut: settings.validation };
@@ -83,27 +89,48 @@ export async function trainMlp(
   const weights = new Map(step.parameters.map(({ name }) => [name, graph.floats(name)]));
   const plan = { ...settings, steps: settings.epochs * perEpoch, evaluateEvery: perEpoch };
   const trained = await trainSteps(step, weights, batches, plan, context);
-  if ([...trained.weights.values()].some((values) => !values.every(Number.isFinite))) {
-    throw new HotpathError('INVALID_INPUT', 'Training diverged: try a smaller learning rate.', {
-      field: 'learningRate',
-    });
-  }
+  const bestEpoch = bestRound(trained);
   return {
     mlp: unscaled(withWeights(start, trained.weights), inputScale, outputScale),
     epochs: trained.steps / perEpoch,
     stoppedEarly: trained.stoppedEarly,
+    bestEpoch,
     history: trained.history,
     loss: trained.lossAfter,
   };
 }
 
+/** @throws INVALID_INPUT where the random start was the best, or nothing finite is left */
+function bestRound({ weights, history, lossBefore, lossAfter }: Trained): number {
+  const finite = [...weights.values()].every((values) => values.every(Number.isFinite));
+  const diverged = !finite || history.some(({ training }) => !Number.isFinite(training));
+  const judged = !Number.isNaN(lossAfter);
+  if (finite && judged && lossAfter < lossBefore) return 1 + history.findIndex(({ heldOut }) => heldOut === lossAfter);
+  if (!judged && !diverged) return history.length;
+  throw invalidInput(
+    'learningRate',
+    diverged
+      ? 'Training diverged: try a smaller learning rate, or scaled columns.'
+      : 'Training made the network no better than its random start: try another learning rate, or more rounds.',
+  );
+}
+
+/** Each step of training hands over all weights three times, to the process that runs it and back. */
+const mostWeights = 1_000_000;
+
+function checkSize(widths: readonly number[]): void {
+  const weights = widths.slice(1).reduce((sum, outputs, index) => sum + (widths[index]! + 1) * outputs, 0);
+  if (weights <= mostWeights) return;
+  throw invalidInput('hidden', `hidden makes a network of ${weights} weights; ${mostWeights} are the most.`);
+}
+
 function prepare(
   features: MlpFeatures,
   target: MlpTarget,
-  standardize: boolean,
+  standardize: Required<MlpOptions>['standardize'],
 ): { inputScale?: Scale; outputScale?: Scale; dataset: Dataset; write: TargetRows['write'] } {
   const { rows, columns } = features;
-  const inputScale = standardize ? measureColumns(features.values, rows, columns) : undefined;
+  const inputScale = standardize === true ? measureColumns(features.values, rows, columns) : undefined;
   const values =
     inputScale === undefined ? Float32Array.from(features.values) : scaleColumns(features.values, inputScale);
   const dataset: Dataset = {
@@ -124,7 +151,7 @@ function prepare(
     };
     return { ...scales, dataset, write };
   }
-  const outputScale = standardize ? measureColumns(target.values, rows, 1) : undefined;
+  const outputScale = standardize !== false ? measureColumns(target.values, rows, 1) : undefined;
   const wanted =
     outputScale === undefined ? Float32Array.from(target.values) : scaleColumns(target.values, outputScale);
   const write: TargetRows['write'] = (row, into, start) => {
@@ -151,11 +178,13 @@ function unscaled(mlp: Mlp, inputScale: Scale | undefined, outputScale: Scale | 
 
 type Settled = Required<MlpOptions>;
 
+export const defaultEpochs = 100;
+
 function settle(options: MlpOptions, rows: number): Settled {
   const settled: Settled = {
     hidden: [64, 64],
     activation: 'relu',
-    epochs: 100,
+    epochs: defaultEpochs,
     batchSize: Math.min(256, Math.max(32, 2 ** Math.floor(Math.log2(rows / 40)))),
     learningRate: 0.002,
     weightDecay: 0.01,
