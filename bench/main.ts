@@ -22,6 +22,7 @@ import { runQuantizers } from './scenarios/quantizers.ts';
 import { runResnet } from './scenarios/resnet.ts';
 import { runStartup } from './scenarios/startup.ts';
 import { runStores } from './scenarios/stores.ts';
+import { runTraining } from './scenarios/training.ts';
 import { runVariants } from './scenarios/variants.ts';
 import { Workspace } from './workspace.ts';
 import { wrkIsInstalled } from './wrk.ts';
@@ -40,6 +41,7 @@ const scenarios: Record<ScenarioName, (context: BenchContext) => Promise<Scenari
   accuracy: runAccuracy,
   quantizers: runQuantizers,
   variants: runVariants,
+  training: runTraining,
 };
 
 const options = parseOptions(process.argv.slice(2));

@@ -15,6 +15,7 @@ export const scenarioNames = [
   'accuracy',
   'quantizers',
   'variants',
+  'training',
 ] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 

@@ -9,6 +9,7 @@ import { seededRandom } from '../core/seeded-random.ts';
 import type { NamedTensor } from '../core/tensor.ts';
 import type { Session } from '../engines/onnx/session.ts';
 import { openSession } from '../engines/onnx/session.ts';
+import type { ModelKind } from '../training/pipeline/trained-model.ts';
 import type { Agreement, RunModel } from '../training/pipeline/verify.ts';
 import { addAgreements, randomColumns, verifyPipeline } from '../training/pipeline/verify.ts';
 import type { TrainedTable } from '../training/train-table.ts';
@@ -16,10 +17,14 @@ import type { TrainedTable } from '../training/train-table.ts';
 /** Neighbours compare each row with all they keep, here and in the runtime; networks may have a million weights. */
 const rowsOf = { knn: 500, mlp: 2000, others: 5000 };
 
-/** @throws MODEL_FAILED when the runtime refuses the file, ENGINE_FAILED when it cannot run it */
-export async function proveModel({ pipeline, bytes, outputs, columns, report }: TrainedTable): Promise<Agreement> {
-  const { kind } = pipeline.model;
-  const rows = kind === 'knn' || kind === 'mlp' ? rowsOf[kind] : rowsOf.others;
+/**
+ * @param rows at most, of the table, and as many random ones
+ * @throws MODEL_FAILED when the runtime refuses the file, ENGINE_FAILED when it cannot run it
+ */
+export async function proveModel(
+  { pipeline, bytes, outputs, columns, report }: TrainedTable,
+  rows = rowsFor(pipeline.model.kind),
+): Promise<Agreement> {
   const folder = await mkdtemp(join(tmpdir(), 'hotpath-train-'));
   try {
     const path = join(folder, 'model.onnx');
@@ -44,6 +49,10 @@ export async function proveModel({ pipeline, bytes, outputs, columns, report }: 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function rowsFor(kind: ModelKind): number {
+  return kind === 'knn' || kind === 'mlp' ? rowsOf[kind] : rowsOf.others;
 }
 
 function runnerOf(session: Session): RunModel {
