@@ -16,6 +16,7 @@ import { expectedFused } from './qdq/expected.ts';
 import { guardActivations } from './qdq/guard-activations.ts';
 import type { Layer } from './qdq/layers.ts';
 import { findLayer, keyOf } from './qdq/layers.ts';
+import { padChannels } from './qdq/pad-channels.ts';
 import { raiseOpset, ranksWanted } from './qdq/raise-opset.ts';
 import { findRanks } from './qdq/ranks.ts';
 import type { Regions } from './qdq/regions.ts';
@@ -115,7 +116,9 @@ async function prepare(graph: Graph, settings: StaticInt8Settings, context: Pass
   }
   moveReluBeforePool(graph);
   foldBiasIntoGemm(graph, (value) => rankOf(value) === 2);
-  const { layers, skipped } = chooseLayers(graph, settings);
+  const chosen = chooseLayers(graph, settings);
+  const padded = padChannels(graph, new Set(chosen.layers.map(({ node }) => node)));
+  const { layers, skipped } = padded === 0 ? chosen : chooseLayers(graph, settings);
   return { layers, skipped, domain: reason === undefined ? '' : 'com.microsoft', notes };
 }
 
