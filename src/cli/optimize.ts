@@ -2,10 +2,11 @@
  * `hotpath optimize`: variants of a model that are smaller or faster, compared with it and with each other on this machine, the best one
  * written. Works without a server. The model file itself is never touched.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { HotpathError } from '../core/errors.ts';
+import { configBeside } from '../optimizer/plan/config-beside.ts';
 import type { Optimized, OptimizeOptions } from '../optimizer/plan/optimize.ts';
 import { placeVersion } from '../optimizer/plan/place-version.ts';
 import { recipeIds } from '../optimizer/plan/recipes.ts';
@@ -13,8 +14,9 @@ import { renderReport } from '../optimizer/plan/report.ts';
 import { targets } from '../optimizer/plan/result.ts';
 import { runOptimize } from '../server-optimize.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { backgroundHelp, run as runInBackground } from './optimize-background.ts';
 import { renderOptimized } from './optimize-table.ts';
-import { ProgressLine } from './progress-line.ts';
+import { ProgressLine, renderShare } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
 
 export const help = `Usage: hotpath optimize <model.onnx> [--data <file>] [--labels <name>] [flags]
@@ -39,6 +41,8 @@ machine, prints what came out and writes the best of those that are good enough.
   --force            Write the best variant even if it lost too much
   --json             Print everything as JSON
 
+${backgroundHelp}
+
 An interrupted run goes on where it stopped. Exit codes: 0 a variant was written, 1 failed, 2 used wrongly, 3 the model is best as it is.`;
 
 const options = {
@@ -62,7 +66,9 @@ type Flags = ReturnType<typeof parseArgs<{ options: typeof options; allowPositio
 
 const keptOriginal = 3;
 
-export async function run(args: readonly string[], { terminal }: CommandContext): Promise<ExitCode> {
+export async function run(args: readonly string[], context: CommandContext): Promise<ExitCode> {
+  if (args.includes('--background')) return runInBackground(args, context);
+  const { terminal } = context;
   const { model, flags } = parse(args);
   const asked = readOptions(model, flags);
   const cancel = new AbortController();
@@ -124,20 +130,6 @@ async function place({ chosenPath }: Optimized, asked: OptimizeOptions, flags: F
   return done;
 }
 
-/** The model.json of the original where it lies in a repository, less what speaks of its versions. */
-async function configBeside(modelPath: string): Promise<Record<string, unknown> | undefined> {
-  const version = dirname(resolve(modelPath));
-  if (!/^[1-9]\d*$/.test(basename(version))) return undefined;
-  try {
-    const config = JSON.parse(await readFile(join(version, '..', 'model.json'), 'utf8')) as Record<string, unknown>;
-    const { labels: _, versionPolicy: __, ...rest } = config;
-    return rest;
-  } catch {
-    // None, or one that the server refuses too.
-    return undefined;
-  }
-}
-
 /** `models/iris/1/model.onnx` is iris. */
 function modelName(path: string): string {
   const name = basename(path).replace(/\.(onnx|ort)$/i, '');
@@ -153,13 +145,6 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.tmp`, text);
   await rename(`${path}.tmp`, path);
-}
-
-const barWidth = 24;
-
-function renderShare(share: number, what: string): string {
-  const filled = Math.round(Math.min(1, share) * barWidth);
-  return `[${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}] ${Math.floor(100 * Math.min(1, share))} %  ${what}`;
 }
 
 function parse(args: readonly string[]): { readonly model: string; readonly flags: Flags } {
