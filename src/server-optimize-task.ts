@@ -2,9 +2,9 @@
  * `optimize` as a background task: what is accepted, and what the process that does it is told. Part of the composition root, made by
  * server-tasks.ts. It looks at a request as closely as it can, so that what is wrong is said at once and not minutes later; it runs nothing.
  */
-import { realpath } from 'node:fs/promises';
+import { access, constants, realpath } from 'node:fs/promises';
 import { extname, isAbsolute, join } from 'node:path';
-import { inspectPath } from './adapters/filesystem/contained-file.ts';
+import { errorCode, inspectPath } from './adapters/filesystem/contained-file.ts';
 import { HotpathError, invalidInput } from './core/errors.ts';
 import type { ModelStatus } from './core/registry/catalog.ts';
 import type { TaskDesk } from './core/tasks/task-desk.ts';
@@ -70,7 +70,7 @@ async function findFiles(
   const entry = await find(model);
   if (entry === undefined) throw new HotpathError('MODEL_NOT_FOUND', `There is no model "${model}".`);
   refuseWithoutFile(entry, isUploaded(model));
-  refuseOtherName(entry, register);
+  if (register !== false) await refuseToRegister(entry, models);
   const found = entry.versions.find((one) => one.version === version);
   if (found === undefined) throw new HotpathError('MODEL_NOT_FOUND', `Model "${model}" has no version ${version}.`);
   if (found.problem !== undefined) throw new HotpathError('MODEL_FAILED', found.problem);
@@ -93,12 +93,16 @@ function refuseWithoutFile({ name, config }: ModelEntry, isUploaded: boolean): v
   if (why !== undefined) throw invalidInput('model', `model: "${name}" ${why}.`, 'a model with a file of its own');
 }
 
-/** A new version is always a model.onnx. */
-function refuseOtherName({ name, triton }: ModelEntry, register: boolean | undefined): void {
+/** A new version is always a model.onnx, beside the others. */
+async function refuseToRegister({ name, triton }: ModelEntry, models: string): Promise<void> {
   const file = triton?.modelFile ?? 'model.onnx';
-  if (register === false || file === 'model.onnx') return;
-  const message = `register: the config.pbtxt of "${name}" wants files called "${file}"; only model.onnx can be registered.`;
-  throw invalidInput('register', message, 'false');
+  const refused = (why: string) => invalidInput('register', `register: ${why}.`, 'false');
+  if (file !== 'model.onnx') {
+    throw refused(`the config.pbtxt of "${name}" wants files called "${file}", and only model.onnx can be registered`);
+  }
+  await access(join(models, name), constants.W_OK).catch((error: unknown) => {
+    throw refused(`the folder of "${name}" cannot be written (${errorCode(error)})`);
+  });
 }
 
 /** By the rule of `cache.warm.file`: inside the model's folder, wherever links lead. */

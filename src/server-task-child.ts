@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { tryLock } from './adapters/filesystem/folder-lock.ts';
 import { taskFiles } from './adapters/filesystem/task-folder.ts';
 import { type TaskTools, workAsTask } from './adapters/processes/task-child.ts';
+import { HotpathError } from './core/errors.ts';
 import { configBeside } from './optimizer/plan/config-beside.ts';
 import { placeVersion } from './optimizer/plan/place-version.ts';
 import { renderReport } from './optimizer/plan/report.ts';
@@ -63,10 +64,21 @@ const lockRetryMs = 100;
 const held: (() => void)[] = [];
 
 async function optimizeTask(job: OptimizeJob, tools: TaskTools): Promise<Readonly<Record<string, unknown>>> {
-  await takeFolder(join(job.folder, taskFiles.lock));
-  const { summary, chosenPath } = (await earlierOutcome(job)) ?? (await findOutcome(job, tools));
-  const registered = chosenPath === undefined ? undefined : await place(job, chosenPath);
-  return { ...summary, registered };
+  try {
+    await takeFolder(join(job.folder, taskFiles.lock));
+    const { summary, chosenPath } = (await earlierOutcome(job)) ?? (await findOutcome(job, tools));
+    const registered = chosenPath === undefined ? undefined : await place(job, chosenPath);
+    return { ...summary, registered };
+  } catch (error) {
+    if (error instanceof HotpathError || !isSystemError(error)) throw error;
+    // A full disk, a folder that is for reading only: its own message would name the file.
+    throw new HotpathError('UNSUPPORTED', `The files of the task cannot be written or read (${error.code}).`);
+  }
+}
+
+function isSystemError(error: unknown): error is { readonly code: string } {
+  const { code, syscall } = (error ?? {}) as { readonly code?: unknown; readonly syscall?: unknown };
+  return typeof code === 'string' && typeof syscall === 'string';
 }
 
 function outcomePath(folder: string): string {

@@ -146,7 +146,8 @@ async function takeOver(
 ): Promise<Readonly<Record<string, unknown>>> {
   const { registered } = result as unknown as OptimizeSummary;
   if (registered === undefined) return result;
-  const { version } = registered;
+  const { version, wasThere } = registered;
+  const there = wasThere ? `Version ${version}, which was this model already,` : `Version ${version}`;
   const say = (served: boolean, note: string) => ({ ...result, registered: { ...registered, served, note } });
   try {
     const reload = siblings.takeOver(model);
@@ -157,20 +158,17 @@ async function takeOver(
     // A load may take longer than a server has to stop.
     if ((await Promise.race([reload.then(() => 'reloaded' as const), stopped])) === 'stopped') {
       reload.catch(() => {});
-      return say(false, `Version ${version} is in the repository; a server that starts takes it over.`);
+      return say(false, `${there} is in the repository; a server that starts takes it over.`);
     }
     const status = (await registry.list(model)).find((one) => one.version === version);
     if (status === undefined) {
-      return say(
-        false,
-        `Version ${version} is in the repository, but the versionPolicy of the model does not serve it.`,
-      );
+      return say(false, `${there} is in the repository, but the versionPolicy of the model does not serve it.`);
     }
-    if (status.state === 'ready') return say(true, `Version ${version} is served.`);
-    return say(true, `Version ${version} is served from the next request on.`);
+    if (status.state === 'ready') return say(true, `${there} is served.`);
+    return say(true, `${there} is served from the next request on.`);
   } catch (error) {
     const { message } = toHotpathError(error);
     logger.warn({ model, version, err: error }, 'the optimized version was not taken over');
-    return say(false, `Version ${version} is in the repository, but could not be taken over: ${message}`);
+    return say(false, `${there} is in the repository, but could not be taken over: ${message}`);
   }
 }
