@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -41,6 +42,7 @@ describe('the folder of tasks', () => {
     const folder = other.folderOf(id(1));
     assert.equal(readFileSync(join(folder, 'inputs.jsonl'), 'utf8'), '{"features":[1]}\n{"features":[2]}\n');
     assert.deepEqual(readdirSync(root), [id(1)]);
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
   });
 
   it('is not made before there is a task, and holds no lease then', async () => {

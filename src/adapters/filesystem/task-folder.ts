@@ -41,7 +41,9 @@ export class TaskFolder implements TaskStore {
   async create(task: Task, lines?: Iterable<string>): Promise<void> {
     const draft = join(this.#root, `${draftPrefix}${task.id}`);
     try {
-      await mkdir(draft, { recursive: true });
+      await mkdir(this.#root, { recursive: true });
+      // The input may be what clients sent.
+      await mkdir(draft, { mode: 0o700 });
       if (lines !== undefined) await writeLines(join(draft, taskFiles.inputs), lines);
       await writeDurably(join(draft, taskName), writeTask(task));
       await rename(draft, this.folderOf(task.id));
