@@ -5,8 +5,8 @@
  * siblings has a say in it: processes overlap while they are swapped, and another server may share the folder; the kernel's lock is right
  * in all these cases and free again when its holder dies.
  */
-import { randomFillSync } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { hash, randomFillSync } from 'node:crypto';
+import { basename, join, resolve } from 'node:path';
 import { TaskFolder, taskFiles } from './adapters/filesystem/task-folder.ts';
 import { runTaskProcess } from './adapters/processes/task-process.ts';
 import type { Config } from './config/schema.ts';
@@ -60,7 +60,7 @@ const graceMs = 1000;
 export function runTasks(parts: TasksParts): BackgroundTasks | undefined {
   const { config, clock, logger, stores, registry, source } = parts;
   if (config.taskDir === '') return undefined;
-  const store = new TaskFolder(resolve(config.taskDir));
+  const store = new TaskFolder(folderFor(config));
   const unixMs = Date.now;
   const files = {
     models: resolve(config.models),
@@ -91,6 +91,12 @@ export function runTasks(parts: TasksParts): BackgroundTasks | undefined {
     start: () => void leader.wake(),
     close: () => leader.close(),
   };
+}
+
+/** Tasks name models, and a model of this name in another repository is another model: servers of two may share the default. */
+function folderFor({ taskDir, models }: TasksParts['config']): string {
+  const path = resolve(models);
+  return join(resolve(taskDir), `${basename(path)}-${hash('sha256', path).slice(0, 8)}`);
 }
 
 type Files = Parameters<typeof optimizeJob>[0];

@@ -38,6 +38,13 @@ function storeNet(models: string, name = 'net'): void {
   writeFileSync(join(models, name, '1', 'model.onnx'), buildPerceptron({ name, width, classes: 4 }, 3));
 }
 
+/** Below the one folder of the repository. */
+function taskFolder(models: string, id: string): string {
+  const [repository, ...more] = readdirSync(join(models, '.tasks'));
+  assert.deepEqual(more, []);
+  return join(models, '.tasks', repository!, id);
+}
+
 async function netServer(test: TestContext, settings: Parameters<typeof serve>[1] = {}): Promise<TestServer> {
   const models = await modelFolder();
   storeNet(models);
@@ -108,7 +115,7 @@ describe('a model optimized in the background', { timeout: 120_000 }, () => {
     assert.match(await page.text(), /net, version 1/);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     assert.match(metrics, /hotpath_tasks\{state="done"\} 1/);
-    const folder = join(server.models, '.tasks', accepted.id);
+    const folder = taskFolder(server.models, accepted.id);
     assert.deepEqual(readdirSync(folder).sort(), ['report.html', 'report.json', 'task.json']);
   });
 
@@ -118,7 +125,7 @@ describe('a model optimized in the background', { timeout: 120_000 }, () => {
     const { result } = await whenEnded(server.adminUrl, id);
     assert.deepEqual([result.chosen, result.registered], ['fp16-weights', undefined]);
     assert.deepEqual(readdirSync(join(server.models, 'net')), ['1']);
-    assert.ok(existsSync(join(server.models, '.tasks', id, 'models', 'net', '1', 'model.onnx')));
+    assert.ok(existsSync(join(taskFolder(server.models, id), 'models', 'net', '1', 'model.onnx')));
   });
 
   it('is not served where the version policy names others, and the result says so', async (test) => {
@@ -144,7 +151,7 @@ describe('a model optimized in the background', { timeout: 120_000 }, () => {
     assert.equal(batch.status, 200);
     const { id, request } = await ask(server.adminUrl, 'net', { ...quick, hours: 1 });
     assert.deepEqual([request.hours, request.top], [1, 2000]);
-    const inputs = readFileSync(join(models, '.tasks', id, 'inputs.jsonl'), 'utf8')
+    const inputs = readFileSync(join(taskFolder(models, id), 'inputs.jsonl'), 'utf8')
       .trimEnd()
       .split('\n');
     const sent = new Set(rows.slice(0, 100).map((row) => JSON.stringify(row)));
@@ -198,7 +205,7 @@ describe('a task', { timeout: 120_000 }, () => {
       (await get(`${server.adminUrl}/admin/tasks`)).body.tasks.map(({ id }: Shown) => id),
       [third.id, second.id, first.id],
     );
-    assert.deepEqual(readdirSync(join(server.models, '.tasks', first.id)).sort(), ['cancel', 'task.json']);
+    assert.deepEqual(readdirSync(taskFolder(server.models, first.id)).sort(), ['cancel', 'task.json']);
   });
 
   it('goes back to waiting when its server stops, and is done by the next one', async (test) => {
@@ -211,7 +218,7 @@ describe('a task', { timeout: 120_000 }, () => {
     await whenWorking(before.adminUrl, blocking.id);
     await before.drain();
     await before.close();
-    const kept = JSON.parse(readFileSync(join(models, '.tasks', blocking.id, 'task.json'), 'utf8'));
+    const kept = JSON.parse(readFileSync(join(taskFolder(models, blocking.id), 'task.json'), 'utf8'));
     assert.deepEqual([kept.state, kept.progress.what, kept.deaths], ['waiting', 'waiting to go on', 0]);
     const after = await serve(models);
     try {

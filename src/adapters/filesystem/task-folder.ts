@@ -19,7 +19,9 @@ export const taskFiles = {
   lock: 'running.lock',
 } as const;
 
-const [taskName, cancelName, leaseName] = ['task.json', 'cancel', 'leader.lock'];
+const taskName = 'task.json';
+const cancelName = 'cancel';
+const leaseName = 'leader.lock';
 const draftPrefix = '.new-';
 /** Older than that, a folder that was never finished belongs to nobody. */
 const draftMs = 86_400_000;
@@ -75,7 +77,8 @@ export class TaskFolder implements TaskStore {
   }
 
   async askCancel(id: string): Promise<void> {
-    await writeFile(join(this.folderOf(id), cancelName), '');
+    // One that was removed meanwhile needs no end any more.
+    await writeFile(join(this.folderOf(id), cancelName), '').catch(absent);
   }
 
   async report(id: string): Promise<string | undefined> {
@@ -100,7 +103,7 @@ export class TaskFolder implements TaskStore {
     if (!names.some((name) => isTaskId(name))) return undefined;
     // Loaded here: a server that has no tasks needs no SQLite for them.
     const { tryLock } = await import('./folder-lock.ts');
-    const release = tryLock(join(this.#root, leaseName!));
+    const release = tryLock(join(this.#root, leaseName));
     if (release === undefined) return undefined;
     await this.#removeDrafts(names);
     return { release: async () => release() };
@@ -110,14 +113,14 @@ export class TaskFolder implements TaskStore {
     const known = this.#ended.get(id);
     if (known !== undefined) return known;
     const folder = this.folderOf(id);
-    const text = await readFile(join(folder, taskName!), 'utf8').catch(absent);
+    const text = await readFile(join(folder, taskName), 'utf8').catch(absent);
     const task = text === undefined ? undefined : readTask(id, text);
     if (task === undefined) return undefined;
     if (isEnded(task)) {
       this.#ended.set(id, task);
       return task;
     }
-    const cancelAsked = (await stat(join(folder, cancelName!)).catch(absent)) !== undefined;
+    const cancelAsked = (await stat(join(folder, cancelName)).catch(absent)) !== undefined;
     return cancelAsked ? { ...task, cancelAsked } : task;
   }
 
