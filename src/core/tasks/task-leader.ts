@@ -76,10 +76,7 @@ export class TaskLeader {
       return this.#look;
     }
     if (this.#timer !== undefined) this.#deps.clock.clear(this.#timer);
-    this.#look = this.#lookUntilSettled().finally(() => {
-      this.#look = undefined;
-      if (this.#closed === undefined) this.#timer = this.#deps.clock.after(lookEveryMs, () => void this.wake());
-    });
+    this.#look = this.#lookUntilSettled();
     return this.#look;
   }
 
@@ -108,6 +105,10 @@ export class TaskLeader {
       // A disk that is full or away: said once, tried again every second.
       if (!this.#failing) this.#deps.logger.warn({ err: error }, 'background tasks cannot be looked after');
       this.#failing = true;
+    } finally {
+      // In the same breath as the last question whether to look again: nobody who wakes is overheard.
+      this.#look = undefined;
+      if (this.#closed === undefined) this.#timer = this.#deps.clock.after(lookEveryMs, () => void this.wake());
     }
   }
 
