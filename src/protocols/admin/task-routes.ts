@@ -32,9 +32,8 @@ export interface TaskRouteDeps extends AuditDeps {
 }
 
 const config = { role: 'operate' } as const;
-/** The page has its own styles and scripts, needs nothing from elsewhere, and is not to speak for this listener. */
-const reportPolicy =
-  "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+/** The page has its own styles, needs nothing from elsewhere, and is not to speak for this listener. */
+const reportPolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'";
 
 interface TaskParams {
   readonly id: string;
