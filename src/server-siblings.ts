@@ -19,6 +19,7 @@ type Question =
   | { readonly type: 'load'; readonly model: string; readonly version: string | undefined }
   | { readonly type: 'unload'; readonly model: string; readonly version: string | undefined; readonly hold: boolean }
   | { readonly type: 'reload'; readonly model: string }
+  | { readonly type: 'take-over'; readonly model: string }
   | { readonly type: 'load-override'; readonly model: string; readonly override: Override }
   | { readonly type: 'overrides' }
   | { readonly type: 'log-level'; readonly level: LogLevel }
@@ -31,6 +32,8 @@ export interface Siblings {
   /** The catalog whose changes reach every process. */
   readonly catalog: ModelCatalog;
   loadOverride(request: LoadRequest): Promise<void>;
+  /** A reload in every process that has the model loaded; the others take its folder as it is when they are asked for it. */
+  takeOver(model: string): Promise<void>;
   /** Before the first load: takes over what load calls brought to the processes that serve already. */
   adoptOverrides(): Promise<void>;
   setLogLevel(level: LogLevel): Promise<void>;
@@ -59,6 +62,7 @@ export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTi
     return {
       catalog,
       loadOverride: async (request) => void (await catalog.loadOverride(request)),
+      takeOver: (model) => reloadIfLoaded(catalog, model),
       adoptOverrides: async () => {},
       setLogLevel: async (level) => logger.setLevel(level),
       askCache: async () => [],
@@ -99,6 +103,10 @@ export function linkSiblings(link: WorkerLink | undefined, own: Own, operationTi
       const override = await catalog.loadOverride(request);
       // Not the bytes: a sibling copies the files from where they lie.
       await everywhere({ type: 'load-override', model: request.model, override });
+    },
+    async takeOver(model) {
+      await reloadIfLoaded(catalog, model);
+      await everywhere({ type: 'take-over', model });
     },
     async adoptOverrides() {
       const replies = await link.broadcast({ type: 'overrides' } satisfies Question, scrapeTimeoutMs);
@@ -143,6 +151,9 @@ async function answer(question: Question, own: Own): Promise<unknown> {
     case 'reload':
       await catalog.reload(question.model);
       return undefined;
+    case 'take-over':
+      await reloadIfLoaded(catalog, question.model);
+      return undefined;
     case 'load-override':
       await catalog.adopt(question.model, question.override);
       return undefined;
@@ -161,4 +172,9 @@ async function answer(question: Question, own: Own): Promise<unknown> {
     case 'statistics':
       return metrics.tritonCounters();
   }
+}
+
+async function reloadIfLoaded(catalog: ModelCatalog, model: string): Promise<void> {
+  if (catalog.snapshot().some(({ name, loaded }) => name === model && loaded !== undefined))
+    await catalog.reload(model);
 }

@@ -54,7 +54,7 @@ export interface Stores {
   /** The database if something at the start needed it: the home of the audit log. */
   readonly database: Database | undefined;
   pools(): readonly PoolStatus[];
-  figures(): Omit<StoreFigures, 'upstreams'>;
+  figures(): Omit<StoreFigures, 'upstreams' | 'tasks'>;
   /** After the last request was answered and the models are closed. Idempotent. */
   close(): Promise<void>;
 }

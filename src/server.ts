@@ -35,6 +35,7 @@ import { describeHealth } from './server-health.ts';
 import { OverridableCatalog } from './server-overrides.ts';
 import { linkSiblings } from './server-siblings.ts';
 import { openStores, type Stores } from './server-stores.ts';
+import { runTasks } from './server-tasks.ts';
 import { lazyTriton, renderTriton } from './server-triton.ts';
 
 /** What tests may put in the place of the real thing. */
@@ -86,7 +87,7 @@ async function startBehind(
   const version = packageVersion();
   const metrics = createMetrics({
     snapshot: () => registry.snapshot(),
-    stores: () => ({ ...stores.figures(), upstreams: engine.poolStatus() }),
+    stores: () => ({ ...stores.figures(), tasks: tasks?.counts, upstreams: engine.poolStatus() }),
     clock,
     nv: config.metricsNv,
     version,
@@ -151,6 +152,7 @@ async function startBehind(
     siblings,
     infer: (call) => infer(unrecorded, call),
   });
+  const tasks = runTasks({ config, clock, logger, stores, registry, source, siblings });
   const shared = {
     clock,
     logger,
@@ -195,6 +197,7 @@ async function startBehind(
         setLogLevel: (level) => siblings.setLogLevel(level),
         pools: () => ({ upstreams: engine.poolStatus(), pools: stores.pools() }),
         cache: cacheOperations,
+        tasks: tasks?.admin,
         access: stores.access?.guard,
         keys: stores.access?.keyAdmin,
         audit: stores.database?.audit,
@@ -208,14 +211,16 @@ async function startBehind(
   const drain = async (): Promise<void> => {
     state = 'draining';
     rest.startDraining();
+    // At once: what is still asked needs the cores, and a process that takes over may go on with the task.
+    const tasksClosed = tasks?.close();
     await cacheOperations.close();
     await delay(config.shutdownDelayMs);
-    await Promise.all([rest.close(), grpc?.close(), admin?.close()]);
+    await Promise.all([rest.close(), grpc?.close(), admin?.close(), tasksClosed]);
   };
   const close = async (): Promise<void> => {
     state = 'draining';
     await cacheOperations.close();
-    await Promise.all([rest.destroy(), grpc?.destroy(), admin?.destroy()]);
+    await Promise.all([rest.destroy(), grpc?.destroy(), admin?.destroy(), tasks?.close()]);
     await registry.close();
     await engine.close();
     await stores.close();
@@ -246,6 +251,7 @@ async function startBehind(
       loaded,
     ]);
     state = 'ready';
+    tasks?.start();
     return { ...running, url: listening.url, grpcUrl: grpcListening?.url, adminUrl: adminListening?.url };
   } catch (error) {
     await running.close();

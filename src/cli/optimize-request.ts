@@ -1,16 +1,19 @@
 /** The flags of `hotpath optimize` as a request. Called by optimize.ts. */
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseClassNames } from '../optimizer/data/class-labels.ts';
+import { parseImageOptions } from '../optimizer/data/image-folder.ts';
 import type { DataRequest } from '../optimizer/data/load-data.ts';
+import { configBeside } from '../optimizer/plan/config-beside.ts';
 import type { OptimizeOptions } from '../optimizer/plan/optimize.ts';
 import { recipeIds } from '../optimizer/plan/recipes.ts';
 import { targets } from '../optimizer/plan/result.ts';
 import { tasks } from '../optimizer/verify/verify.ts';
-import { parseImageSize } from '../vision/image-input.ts';
-import { imageRecipes, parseImageRecipe } from '../vision/image-recipe.ts';
+import { imageRecipes } from '../vision/image-recipe.ts';
 import { UsageError } from './command.ts';
+import { backgroundHelp } from './optimize-background.ts';
+import { parseShare } from './share-flag.ts';
 
 const imageNames = Object.keys(imageRecipes).join(', ');
 
@@ -39,6 +42,8 @@ machine, prints what came out and writes the best of those that are good enough.
   --models <folder>  The repository [models]
   --force            Write the best variant even if it lost too much
   --json             Print everything as JSON
+
+${backgroundHelp}
 
 An interrupted run goes on where it stopped. Exit codes: 0 a variant was written, 1 failed, 2 used wrongly, 3 the model is best as it is.`;
 
@@ -84,7 +89,7 @@ export async function readOptimizeOptions(model: string, flags: OptimizeFlags): 
   return {
     modelPath: model,
     outFolder: resolve(out ?? `${modelName(model)}-optimized`),
-    maxDrop: shareOf(flags['max-drop'] ?? '1%'),
+    maxDrop: parseShare('max-drop', flags['max-drop'] ?? '1%'),
     target: oneOf('target', flags.target ?? 'latency', targets),
     task: flags.task === undefined ? undefined : oneOf('task', flags.task, tasks),
     recipes: passes?.split(',').map((name) => name.trim()),
@@ -106,10 +111,7 @@ async function dataOf(model: string, flags: OptimizeFlags): Promise<DataRequest 
     path: data,
     labels,
     classNames: names === undefined ? await classNamesBeside(model) : parseClassNames(await readNames(names)),
-    image: {
-      recipe: image === undefined ? undefined : parseImageRecipe(image),
-      size: size === undefined ? undefined : parseImageSize(size),
-    },
+    image: parseImageOptions(image, size),
   };
 }
 
@@ -128,20 +130,6 @@ async function classNamesBeside(model: string): Promise<readonly string[] | unde
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
 }
 
-/** The model.json of the original where it lies in a repository, less what speaks of its versions. */
-export async function configBeside(modelPath: string): Promise<Record<string, unknown> | undefined> {
-  const version = dirname(resolve(modelPath));
-  if (!/^[1-9]\d*$/.test(basename(version))) return undefined;
-  try {
-    const config = JSON.parse(await readFile(join(version, '..', 'model.json'), 'utf8')) as Record<string, unknown>;
-    const { labels: _, versionPolicy: __, ...rest } = config;
-    return rest;
-  } catch {
-    // None, or one that the server refuses too.
-    return undefined;
-  }
-}
-
 /** `models/iris/1/model.onnx` is iris. */
 export function modelName(path: string): string {
   const name = basename(path).replace(/\.(onnx|ort)$/i, '');
@@ -150,13 +138,6 @@ export function modelName(path: string): string {
     .filter((part) => part !== '' && !/^\d+$/.test(part));
   const plain = name === 'model' ? (folders.at(-1) ?? name) : name;
   return plain.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'model';
-}
-
-function shareOf(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(%?)$/.exec(text);
-  const share = match === null ? Number.NaN : Number(match[1]) / (match[2] === '%' ? 100 : 1);
-  if (share >= 0 && share <= 1) return share;
-  throw new UsageError(`Flag --max-drop must be a share such as 1% or 0.01, not "${text}".`);
 }
 
 function secondsOf(text: string): number {

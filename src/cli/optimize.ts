@@ -5,22 +5,26 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HotpathError } from '../core/errors.ts';
+import { configBeside } from '../optimizer/plan/config-beside.ts';
 import type { Optimized, OptimizeOptions } from '../optimizer/plan/optimize.ts';
 import { placeVersion } from '../optimizer/plan/place-version.ts';
 import { renderReport } from '../optimizer/plan/report.ts';
 import { runOptimize } from '../server-optimize.ts';
 import type { CommandContext, ExitCode } from './command.ts';
+import { run as runInBackground } from './optimize-background.ts';
 import type { OptimizeFlags } from './optimize-request.ts';
-import { configBeside, modelName, parseOptimizeFlags, readOptimizeOptions } from './optimize-request.ts';
+import { modelName, parseOptimizeFlags, readOptimizeOptions } from './optimize-request.ts';
 import { renderOptimized } from './optimize-table.ts';
-import { ProgressLine } from './progress-line.ts';
+import { ProgressLine, renderShare } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
 
 export { help } from './optimize-request.ts';
 
 const keptOriginal = 3;
 
-export async function run(args: readonly string[], { terminal }: CommandContext): Promise<ExitCode> {
+export async function run(args: readonly string[], context: CommandContext): Promise<ExitCode> {
+  if (args.includes('--background')) return runInBackground(args, context);
+  const { terminal } = context;
   const { model, flags } = parseOptimizeFlags(args);
   const cancel = new AbortController();
   const onSignal = () => cancel.abort(new HotpathError('CANCELLED', 'Interrupted; the next run goes on from here.'));
@@ -86,11 +90,4 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.tmp`, text);
   await rename(`${path}.tmp`, path);
-}
-
-const barWidth = 24;
-
-function renderShare(share: number, what: string): string {
-  const filled = Math.round(Math.min(1, share) * barWidth);
-  return `[${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}] ${Math.floor(100 * Math.min(1, share))} %  ${what}`;
 }

@@ -1,6 +1,6 @@
 /**
  * How far a long job is, on standard error: one line that is drawn over on a terminal, else a line now and then for the log. Called by
- * `cache`. Must never touch standard output: that one is for results.
+ * `cache`, `optimize` and `tasks`. Must never touch standard output: that one is for results.
  */
 import type { OutputStream } from './terminal.ts';
 
@@ -62,4 +62,10 @@ export function renderDuration(ms: number): string {
   if (seconds < 100) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 100 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** `[############------------] 50 %  INT8: verifying`. */
+export function renderShare(share: number, what: string): string {
+  const filled = Math.round(Math.min(1, share) * barWidth);
+  return `[${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}] ${Math.floor(100 * Math.min(1, share))} %  ${what}`;
 }

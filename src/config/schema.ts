@@ -61,6 +61,10 @@ export const settings = {
     'What runs models; fake answers by a documented formula instead of running them, for dry runs.',
   ),
   cacheDir: text('.hotpath', 'Folder for what was learned of models (probe reports); may be read-only or absent.'),
+  taskDir: text(
+    '.hotpath/tasks',
+    'Folder of background tasks, with one folder per model repository, made with the first task; empty: there are none.',
+  ),
   workers: integer(1, 1, 256, 'HTTP processes. Each has its own engine threads and shares the cores.'),
   maxRequests: integer(0, 0, Number.MAX_SAFE_INTEGER, 'Requests after which an HTTP process is recycled; 0: never.'),
   maxRequestsJitter: integer(

@@ -130,6 +130,7 @@ export const metricDefinitions = {
   predictions_failed_batches_total: counter('batches', [], 'Batches the database refused; they are tried again.'),
   predictions_waiting: gauge('predictions', 'sum', [], 'Predictions that wait to be written.'),
   access_refused_total: counter('requests', ['reason'], 'Requests refused for their credentials, rights or rates.'),
+  tasks: gauge('tasks', 'sum', ['state'], 'Background tasks that are kept: waiting, running, done, failed, cancelled.'),
   pool_size: gauge('connections', 'sum', ['kind', 'pool'], 'Open connections of a pool.'),
   pool_max_size: gauge('connections', 'sum', ['kind', 'pool'], 'Connections it may open.'),
   pool_in_use: gauge('connections', 'sum', ['kind', 'pool'], 'Connections with work on them.'),

@@ -8,6 +8,7 @@ const nothing: StoreFigures = {
   predictions: undefined,
   access: undefined,
   features: undefined,
+  tasks: undefined,
   pools: [],
   upstreams: [],
 };

@@ -33,6 +33,7 @@ export function storeFamilies({
   predictions,
   access,
   features,
+  tasks,
   pools,
   upstreams,
 }: StoreFigures): MetricFamily[] {
@@ -55,6 +56,7 @@ export function storeFamilies({
         ]),
     ...(access === undefined ? [] : [valueFamily('access_refused_total', recordSamples('', 'reason', access.refused))]),
     ...(features === undefined ? [] : [valueFamily('features_total', recordSamples('', 'outcome', features))]),
+    ...(tasks === undefined ? [] : [valueFamily('tasks', recordSamples('', 'state', tasks))]),
     ...(pools.length + upstreams.length === 0 ? [] : poolFamilies([...pools, ...upstreams.flatMap(upstreamPools)])),
   ];
 }

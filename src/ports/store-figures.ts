@@ -10,6 +10,8 @@ export interface StoreFigures {
   readonly access: AccessFigures | undefined;
   /** Entities by where their features came from. */
   readonly features: Readonly<Record<string, number>> | undefined;
+  /** Background tasks by state; undefined in processes that do not run them. */
+  readonly tasks: Readonly<Record<string, number>> | undefined;
   readonly pools: readonly PoolStatus[];
   /** Connections to the upstreams of remote models. */
   readonly upstreams: readonly UpstreamPoolStatus[];

@@ -21,14 +21,23 @@ export async function frequentInputs(
   store: Pick<PredictionStore, 'frequentInputs' | 'list'>,
   request: FrequentInputsRequest,
 ): Promise<readonly WarmItem[]> {
-  const { model, version, fromMs, limit } = request;
-  const own = await store.frequentInputs(model, version, fromMs, limit);
-  const found = own.length > 0 ? own : await ofLastVersion(store, request);
+  const { model, version } = request;
+  const found = await recordedInputs(store, request);
   return found.map(({ inputs }, index) => ({
     name: `frequent input ${index + 1}`,
     maySkip: true,
     makeCall: () => ({ model, version, decode: (view: ModelView) => decodeFor(view, inputs) }),
   }));
+}
+
+/** As they lie in the log, most frequent first. Called by background tasks too. */
+export async function recordedInputs(
+  store: Pick<PredictionStore, 'frequentInputs' | 'list'>,
+  request: FrequentInputsRequest,
+): Promise<readonly FrequentInput[]> {
+  const { model, version, fromMs, limit } = request;
+  const own = await store.frequentInputs(model, version, fromMs, limit);
+  return own.length > 0 ? own : ofLastVersion(store, request);
 }
 
 /** A version that was never asked: its clients are those of the one before, most likely with the same inputs. */

@@ -70,6 +70,7 @@ export const allStores: StoreFigures = {
   predictions: { written: 10, dropped: 1, failedBatches: 2, waiting: 3 },
   access: { refused: { key: 4, rate: 5 } },
   features: { memory: 6, source: 7 },
+  tasks: { waiting: 2, running: 1, done: 0, failed: 0, cancelled: 0 },
   pools: [
     {
       kind: 'postgres',

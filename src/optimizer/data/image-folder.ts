@@ -8,9 +8,9 @@ import { extname, join } from 'node:path';
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import type { TensorSpec } from '../../core/tensor.ts';
 import type { ImageInput, ImageSize } from '../../vision/image-input.ts';
-import { imageInputOf } from '../../vision/image-input.ts';
+import { imageInputOf, parseImageSize } from '../../vision/image-input.ts';
 import type { ImageRecipe } from '../../vision/image-recipe.ts';
-import { describeImageRecipes } from '../../vision/image-recipe.ts';
+import { describeImageRecipes, parseImageRecipe } from '../../vision/image-recipe.ts';
 import { PixelPacker, type Pixels } from '../../vision/pack-pixels.ts';
 import { pictureKinds, readPicture } from '../../vision/read-picture.ts';
 import type { Feeds } from '../pass.ts';
@@ -25,6 +25,17 @@ export interface ImageOptions {
   readonly classNames?: readonly string[] | undefined;
   readonly onProgress?: ((share: number, what: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** From texts such as `imagenet` and `224x224`. @throws INVALID_INPUT naming what is not understood */
+export function parseImageOptions(
+  recipe: string | undefined,
+  size: string | undefined,
+): Pick<ImageOptions, 'recipe' | 'size'> {
+  return {
+    recipe: recipe === undefined ? undefined : parseImageRecipe(recipe),
+    size: size === undefined ? undefined : parseImageSize(size),
+  };
 }
 
 export interface ImageFolder {

@@ -1,5 +1,5 @@
 /**
- * The admin listener: load, unload, reload, log level, profiles, API keys. On a port of its own, loopback by default; open to whoever
+ * The admin listener: load, unload, reload, log level, profiles, API keys, tasks. On a port of its own, loopback by default; open to whoever
  * reaches it unless it is given a guard. Made by the composition root. Every operation is logged and audited. Nothing here is hot.
  */
 import type { AddressInfo } from 'node:net';
@@ -15,6 +15,7 @@ import { addCacheRoutes } from './cache-routes.ts';
 import type { AdminDeps, LogLevel } from './deps.ts';
 import { refuseForeignPage } from './guard.ts';
 import { addKeyRoutes } from './key-routes.ts';
+import { addTaskRoutes } from './task-routes.ts';
 
 export interface AdminServer {
   readonly app: FastifyInstance;
@@ -48,6 +49,7 @@ export function createAdminServer(deps: AdminDeps): AdminServer {
   addDiagnosticRoutes(app, deps);
   addKeyRoutes(app, deps);
   addCacheRoutes(app, deps);
+  addTaskRoutes(app, deps);
   return {
     app,
     routes,

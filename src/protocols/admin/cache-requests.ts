@@ -1,8 +1,6 @@
 /** The bodies of the cache's admin routes: what may stand there. Called by cache-routes.ts. Every complaint names its field. */
-import { invalidInput } from '../../core/errors.ts';
 import type { Invalidation } from '../../ports/cache-store.ts';
-import { isObject } from '../codecs/read-row.ts';
-import { describeValue, listNames, quote } from '../codecs/value-text.ts';
+import { readFields, readName, readNumber, readVersion, wrong } from './request-fields.ts';
 
 /** Neither `hours` nor `file`: what the model's configuration says, else the last day. */
 export interface WarmRequest {
@@ -17,7 +15,6 @@ export interface WarmRequest {
   readonly file: string | undefined;
 }
 
-const maxNameLength = 256;
 const maxHours = 8760;
 /** They are read at once, each up to the size the log keeps. */
 const maxTop = 100_000;
@@ -41,36 +38,7 @@ export function readWarmRequest(body: unknown): WarmRequest {
   };
 }
 
-function readFields<Name extends string>(body: unknown, names: readonly Name[]): { readonly [key in Name]?: unknown } {
-  if (!isObject(body)) throw wrong('body', 'a JSON object', body);
-  for (const name of Object.keys(body)) {
-    if ((names as readonly string[]).includes(name)) continue;
-    throw invalidInput(name.slice(0, 100), `Unknown field ${quote(name)}; expected: ${listNames(names)}.`);
-  }
-  return body as { readonly [key in Name]?: unknown };
-}
-
-function readName(field: string, value: unknown, expected: string): string {
-  if (typeof value === 'string' && value !== '' && value.length <= maxNameLength) return value;
-  throw wrong(field, expected, value);
-}
-
-function readVersion(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  return typeof value === 'number' ? String(value) : readName('version', value, 'a version or a label');
-}
-
-function readNumber(field: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && value >= min && value <= max) return value;
-  throw wrong(field, `a number from ${min} to ${max}`, value);
-}
-
 function readTop(value: unknown): number {
   if (Number.isInteger(value)) return readNumber('top', value, 1, maxTop);
   throw wrong('top', `an integer from 1 to ${maxTop}`, value);
-}
-
-function wrong(field: string, expected: string, value: unknown): Error {
-  const received = describeValue(value);
-  return invalidInput(field, `${field}: expected ${expected}, got ${received}`, expected, received);
 }

@@ -7,6 +7,7 @@ import type { AuditLog } from '../../ports/key-store.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { PoolStatus, UpstreamPoolStatus } from '../../ports/pool-status.ts';
 import type { CacheAdmin } from './cache-routes.ts';
+import type { TaskAdmin } from './task-routes.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -29,6 +30,8 @@ export interface AdminDeps {
   readonly profileHeap: (seconds: number) => Promise<object>;
   /** Absent: there is no cache to look at, and no routes for it. */
   readonly cache?: CacheAdmin | undefined;
+  /** Absent: there are no background tasks, and no routes for them. */
+  readonly tasks?: TaskAdmin | undefined;
   /** Absent: whoever reaches the listener may do everything. */
   readonly access?: AccessGuard | undefined;
   /** Absent: keys can be neither made nor seen here. */

@@ -37,7 +37,8 @@ export async function serve(
   hooks: ServerHooks = {},
 ): Promise<TestServer> {
   const log: string[] = [];
-  const settings = { port: '0', adminPort: '0', grpcPort: '0', models, cacheDir: join(models, '.cache'), ...given };
+  const folders = { models, cacheDir: join(models, '.cache'), taskDir: join(models, '.tasks') };
+  const settings = { port: '0', adminPort: '0', grpcPort: '0', ...folders, ...given };
   const flags = Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [flagName(name as SettingName).replace(/^--/, ''), value]),
   );

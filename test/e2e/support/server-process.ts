@@ -18,7 +18,7 @@ export async function startServerProcess(
   env: Readonly<Record<string, string | undefined>> = {},
 ): Promise<ServerProcess> {
   const ports = ['--port', '0', '--admin-port', '0', '--grpc-port', '0'];
-  const folders = ['--models', models, '--cache-dir', join(models, '.cache')];
+  const folders = ['--models', models, '--cache-dir', join(models, '.cache'), '--task-dir', join(models, '.tasks')];
   const child = spawn(process.execPath, [entry, 'serve', ...ports, ...folders, ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },

@@ -14,11 +14,13 @@ import { KeyRing } from '../../../src/core/access/key-ring.ts';
 import type { IssueToken } from '../../../src/core/access/login.ts';
 import { type CredentialFault, faults, unauthenticated } from '../../../src/core/access/refusal.ts';
 import { type CheckedToken, TokenMemory } from '../../../src/core/access/token-memory.ts';
+import { newTask } from '../../../src/core/tasks/transitions.ts';
 import { interpretTabular } from '../../../src/handlers/tabular.ts';
 import type { AccessGuard, Grant } from '../../../src/ports/access.ts';
 import type { AuditEntry, AuditLog, KeyStore, StoredKey } from '../../../src/ports/key-store.ts';
 import { type AdminServer, createAdminServer } from '../../../src/protocols/admin/admin-server.ts';
 import type { CacheAdmin } from '../../../src/protocols/admin/cache-routes.ts';
+import type { TaskAdmin } from '../../../src/protocols/admin/task-routes.ts';
 import type { RestDeps } from '../../../src/protocols/rest/deps.ts';
 import { createRestServer, type RestServer } from '../../../src/protocols/rest/rest-server.ts';
 import { startGrpc, type TestServer } from './grpc-harness.ts';
@@ -105,6 +107,7 @@ export async function startGuarded({ auth = true }: { readonly auth?: boolean } 
     access,
     audit,
     cache: instantCache,
+    tasks: noTasks,
     keys: keyAdmin,
   });
   const [{ url: restUrl }, { url: h2cUrl }, { url: adminUrl }] = await Promise.all([
@@ -214,3 +217,11 @@ const instantCache = {
     return { status: () => status, result: Promise.resolve(status), cancel() {} };
   },
 } as unknown as CacheAdmin;
+
+const noTasks: TaskAdmin = {
+  optimize: async (model) => newTask({ id: 'x', kind: 'optimize', model, version: '1', createdMs: 0, request: {} }),
+  list: async () => [],
+  find: async () => undefined,
+  report: async () => undefined,
+  cancel: async () => undefined,
+};
