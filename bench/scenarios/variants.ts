@@ -77,7 +77,9 @@ function boxesKept(result: OptimizeResult | undefined): number {
   const passed = result?.variants.filter(
     ({ state, difference }) => state === 'passed' && difference?.boxes !== undefined,
   );
-  return Math.min(...(passed ?? []).map(({ difference }) => difference!.boxes!.agreement), Number.POSITIVE_INFINITY);
+  return passed === undefined || passed.length === 0
+    ? Number.NaN
+    : Math.min(...passed.map(({ difference }) => difference!.boxes!.agreement));
 }
 
 async function optimize(
