@@ -15,7 +15,7 @@ import { PixelPacker, type Pixels } from '../../vision/pack-pixels.ts';
 import { pictureKinds, readPicture } from '../../vision/read-picture.ts';
 import type { Feeds } from '../pass.ts';
 import { numberLabels } from './class-labels.ts';
-import { checkRange, type Labels, type Rows, takeLabels } from './rows.ts';
+import { checkRange, type Labels, type LoadedData, type Rows, takeLabels } from './rows.ts';
 
 export interface ImageOptions {
   /** @default refused: a wrong one would make every figure of quality meaningless */
@@ -36,14 +36,6 @@ export function parseImageOptions(
     recipe: recipe === undefined ? undefined : parseImageRecipe(recipe),
     size: size === undefined ? undefined : parseImageSize(size),
   };
-}
-
-export interface ImageFolder {
-  readonly rows: Rows;
-  readonly digest: string;
-  readonly title: string;
-  readonly classNames: readonly string[] | undefined;
-  readonly notes: readonly string[];
 }
 
 /** Of the pixels of all pictures together. */
@@ -67,7 +59,7 @@ export async function readImageFolder(
   folder: string,
   name: string,
   options: ImageOptions,
-): Promise<ImageFolder> {
+): Promise<LoadedData> {
   const { recipe, size, classNames: known, signal, onProgress } = options;
   const input = imageInputOf(inputs, size);
   if (recipe === undefined) {

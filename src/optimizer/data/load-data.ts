@@ -18,20 +18,8 @@ import type { ImageOptions } from './image-folder.ts';
 import { readImageFolder } from './image-folder.ts';
 import { readJsonRows } from './json-rows.ts';
 import { parseNpy } from './npy.ts';
-import type { Rows } from './rows.ts';
+import type { LoadedData, Rows } from './rows.ts';
 import { readZip } from './zip.ts';
-
-export interface LoadedData {
-  readonly rows: Rows;
-  /** SHA-256 of the files, hex. */
-  readonly digest: string;
-  /** How people call it: `calib.npz, 300 rows`. */
-  readonly title: string;
-  /** By class number, where they are known. */
-  readonly classNames: readonly string[] | undefined;
-  /** Sentences for the report. */
-  readonly notes: readonly string[];
-}
 
 export interface DataRequest {
   /** A file, or a folder of pictures. */

@@ -15,6 +15,19 @@ export interface Rows extends Dataset {
   take(rows: readonly number[]): Rows;
 }
 
+/** Rows from a file or a folder, with what is known of them. */
+export interface LoadedData {
+  readonly rows: Rows;
+  /** Of all that they come from, SHA-256 in hex. */
+  readonly digest: string;
+  /** How people call it: `calib.npz, 300 rows`. */
+  readonly title: string;
+  /** By class number, where they are known. */
+  readonly classNames: readonly string[] | undefined;
+  /** Sentences for the report. */
+  readonly notes: readonly string[];
+}
+
 export type Labels = ArrayLike<number> | undefined;
 
 /** One tensor per input with the rows along axis 0; `constants` are given with every run as they are. */

@@ -5,9 +5,9 @@
 import { basename } from 'node:path';
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import { elementCount } from '../../core/tensor.ts';
-import type { DataRequest, LoadedData } from '../data/load-data.ts';
+import type { DataRequest } from '../data/load-data.ts';
 import { loadData } from '../data/load-data.ts';
-import type { Rows } from '../data/rows.ts';
+import type { LoadedData, Rows } from '../data/rows.ts';
 import { SeparateRows, splitRows } from '../data/rows.ts';
 import { makeRows } from '../data/synthetic.ts';
 import type { Graph } from '../graph/graph.ts';
