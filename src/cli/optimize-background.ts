@@ -6,8 +6,9 @@ import { parseArgs } from 'node:util';
 import { apiKeyVariable, askAdmin, defaultAdminUrl } from './ask-admin.ts';
 import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
-import { followTask, type TaskView } from './follow-task.ts';
+import { followTask } from './follow-task.ts';
 import { parseShare } from './share-flag.ts';
+import type { TaskView } from './task-view.ts';
 
 export const backgroundHelp = `With --background a running server does it for one of its models, whose name stands in the place of the file; the chosen variant becomes
 the next version of that model. Flags as above, and:

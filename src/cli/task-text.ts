@@ -1,8 +1,8 @@
 /** Background tasks as tables and sentences for the terminal. Called by tasks.ts and follow-task.ts. Pure. */
-import type { TaskView, VariantView } from './follow-task.ts';
 import { bytes, milliseconds } from './optimize-table.ts';
 import { renderDuration } from './progress-line.ts';
 import { renderTable } from './table.ts';
+import type { TaskView, VariantView } from './task-view.ts';
 import type { Style } from './terminal.ts';
 
 type Bold = Pick<Style, 'bold'>;
