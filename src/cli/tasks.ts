@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util';
 import { apiKeyVariable, askAdmin, defaultAdminUrl } from './ask-admin.ts';
 import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
-import { type Following, fetchTask, followTask, isEnded, type TaskView } from './follow-task.ts';
+import { type Following, fetchTask, followTask, isEnded } from './follow-task.ts';
 import { renderTask, renderTasks } from './task-text.ts';
+import type { TaskView } from './task-view.ts';
 
 export const help = `Usage: hotpath tasks
        hotpath tasks <id> [--follow]
