@@ -4,8 +4,8 @@
  */
 import { systemClock } from './adapters/system-clock.ts';
 import { HotpathError } from './core/errors.ts';
-import { powersOfTwo, warmUp } from './core/registry/warm-up.ts';
 import { batchLimitMs, deriveSloMs } from './core/registry/plan.ts';
+import { powersOfTwo, warmUp } from './core/registry/warm-up.ts';
 import { seededRandom } from './core/seeded-random.ts';
 import type { Signature, Tensor } from './core/tensor.ts';
 import { createOnnxEngine } from './engines/onnx/onnx-engine.ts';

@@ -31,7 +31,10 @@ export async function openSetting(job: OpenJob, signal: AbortSignal | undefined)
       },
       openLoop: async (loopJob: OpenLoopJob) => {
         const question: TuneQuestion = { kind: 'open-loop', job: loopJob };
-        const answer = await process.ask(question, loopJob.durationMs + loopJob.sloMs + job.spec.runTimeoutMs * longRuns);
+        const answer = await process.ask(
+          question,
+          loopJob.durationMs + loopJob.sloMs + job.spec.runTimeoutMs * longRuns,
+        );
         return (answer as { measured: OpenLoopResult }).measured;
       },
       close: () => process.close(),

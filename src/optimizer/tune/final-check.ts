@@ -2,12 +2,13 @@
  * The proof: the default and the best setting of the search take turns under real load, the same part of the traffic for both in each
  * round. Only a gain beyond noise counts. Called by tune.ts at the end.
  */
-import { medianOf } from '../plan/bench.ts';
+
+import type { TunedSettings } from '../../ports/tuning.ts';
+import { measureOf, medianOf } from '../plan/bench.ts';
 import type { OpenLoopResult } from './open-loop.ts';
 import type { Checked, CheckedLoad } from './result.ts';
 import { type Goal, operatingShare, type Setting, simulateAt } from './score.ts';
 import type { OpenSetting } from './tools.ts';
-import type { TunedSettings } from '../../ports/tuning.ts';
 
 export interface Contestant {
   readonly settings: TunedSettings;
@@ -33,7 +34,8 @@ export interface CheckOutcome {
   readonly gainOf: 'requests' | 'p99';
 }
 
-export const rounds = 5;
+/** Of seven rounds all must agree, or the difference is noise. */
+const rounds = 7;
 /** More than anybody can answer: what is in time per second is then all that can be had. */
 const overload = 1.2;
 const noise = 0.05;
@@ -48,7 +50,8 @@ interface Run {
 
 export async function checkInTurns(contestants: readonly Contestant[], options: CheckOptions): Promise<CheckOutcome> {
   const { goal, promisedRate } = options;
-  const loads = goal.ratePerSecond === undefined ? [operatingShare * promisedRate, overload * promisedRate] : [goal.ratePerSecond];
+  const loads =
+    goal.ratePerSecond === undefined ? [operatingShare * promisedRate, overload * promisedRate] : [goal.ratePerSecond];
   const turns = rounds * loads.length * contestants.length;
   const durationMs = Math.max(shortestMs, options.budgetMs / turns);
   const runs: Run[] = [];
@@ -65,7 +68,7 @@ export async function checkInTurns(contestants: readonly Contestant[], options: 
     settings,
     loads: loads.map((rate, load) => summarize(resultsOf(runs, index, load), simulateAt(setting, goal, rate), rate)),
   }));
-  return { checked, ...judge(runs, contestants.length, loads.length - 1, goal) };
+  return { checked, ...judge(runs, contestants.length, loads.length, goal) };
 }
 
 /** Another one begins each round. */
@@ -108,30 +111,35 @@ function summarize(results: readonly OpenLoopResult[], simulated: CheckedLoad['s
 }
 
 /**
- * Without a given rate what is answered in time per second under overload. At a given rate the share in time, and where both are as good
- * in that, the p99.
+ * Without a given rate what is answered in time per second under overload, else the share in time. Where both are as good in that, the
+ * p99 of the load that can be answered.
  */
 function judge(
   runs: readonly Run[],
   contestants: number,
-  load: number,
+  loads: number,
   { ratePerSecond }: Goal,
 ): Omit<CheckOutcome, 'checked'> {
   if (contestants < 2) return { gain: undefined, improved: false, gainOf: 'requests' };
-  const [before, after] = [resultsOf(runs, 0, load), resultsOf(runs, 1, load)];
-  const ratios = (of: (result: OpenLoopResult) => number) => after.map((one, round) => of(one) / of(before[round]!));
-  const requests = verdict(ratios(ratePerSecond === undefined ? inTimePerSecond : goodputOf));
-  if (ratePerSecond === undefined || requests.improved || requests.gain < 1 - noise) {
-    return { ...requests, gainOf: 'requests' };
-  }
-  return { ...verdict(ratios(({ p99Ms }) => 1 / p99Ms)), gainOf: 'p99' };
+  const ratios = (load: number, of: (result: OpenLoopResult) => number) => {
+    const before = resultsOf(runs, 0, load);
+    return resultsOf(runs, 1, load).map((one, round) => ratio(of(one), of(before[round]!)));
+  };
+  const requests = verdict(ratios(loads - 1, ratePerSecond === undefined ? inTimePerSecond : goodputOf));
+  if (requests.improved || requests.gain < 1 - noise) return { ...requests, gainOf: 'requests' };
+  const p99 = verdict(ratios(0, ({ p99Ms }) => 1 / p99Ms));
+  return p99.improved ? { ...p99, gainOf: 'p99' } : { ...requests, gainOf: 'requests' };
 }
 
-/** More than noise in the median, and no loss in more than one round. */
-function verdict(ratios: readonly number[]): { readonly gain: number; readonly improved: boolean } {
-  const gain = medianOf(ratios);
-  const losses = ratios.filter((ratio) => !(ratio > 1)).length;
-  return { gain, improved: gain > 1 + noise && losses <= 1 };
+/** More than noise in the median, and with 95 % confidence more than nothing. */
+function verdict(values: readonly number[]): { readonly gain: number; readonly improved: boolean } {
+  const { median, low } = measureOf(values);
+  return { gain: median, improved: median > 1 + noise && low > 1 };
+}
+
+/** Two that answer nothing are equals. */
+function ratio(after: number, before: number): number {
+  return after === before ? 1 : after / before;
 }
 
 function goodputOf({ inTime, offered }: OpenLoopResult): number {

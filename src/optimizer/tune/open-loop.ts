@@ -67,7 +67,9 @@ export async function runOpenLoop(model: OpenedModel, job: OpenLoopJob): Promise
   advance();
   while (nextMs < startMs + durationMs) {
     while (nextMs <= clock.now() && nextMs < startMs + durationMs) {
-      send(nextMs);
+      // A client would have left: what this thread cannot even hand over must not pile up.
+      if (clock.now() - nextMs > sloMs) offered++;
+      else send(nextMs);
       advance();
     }
     const waitMs = nextMs - clock.now();

@@ -48,12 +48,17 @@ function fromCsv(text: string): RawTimes {
 function fromJsonLines(text: string): RawTimes {
   let field: string | undefined;
   const values: (string | number)[] = [];
-  for (const [index, line] of text.replace(/^\uFEFF/, '').split('\n').entries()) {
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .entries()) {
     if (line.trim() === '') continue;
     const record = parseRecord(line, index + 1);
     field ??= findField(Object.keys(record));
     if (field === undefined) {
-      throw invalid(`line ${index + 1} has no field of times (${timeFields.join(', ')}), only ${list(Object.keys(record))}`);
+      throw invalid(
+        `line ${index + 1} has no field of times (${timeFields.join(', ')}), only ${list(Object.keys(record))}`,
+      );
     }
     values.push(present(Object.hasOwn(record, field) ? record[field] : undefined, field, index + 1));
   }
@@ -94,13 +99,17 @@ function toMilliseconds(values: readonly (string | number)[], field: string): { 
   const timesMs = values.map((value, index) => {
     const ms = typeof value === 'string' ? dateMs(value.trim()) : undefined;
     if (ms !== undefined) return ms;
-    throw invalid(`${field} of request ${index + 1} is neither a number nor a time such as 2026-01-31T12:00:00Z: ${JSON.stringify(value)}`);
+    throw invalid(
+      `${field} of request ${index + 1} is neither a number nor a time such as 2026-01-31T12:00:00Z: ${JSON.stringify(value)}`,
+    );
   });
   return { timesMs, unit: 'dates' };
 }
 
 function plainNumber(text: string): number | undefined {
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) && Number.isFinite(Number(text))
+    ? Number(text)
+    : undefined;
 }
 
 const msPer = { seconds: 1000, milliseconds: 1, microseconds: 1e-3, nanoseconds: 1e-6 } as const;

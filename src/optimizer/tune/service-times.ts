@@ -48,10 +48,22 @@ export class ServiceTimes {
     return lower.medianMs + share * (upper.medianMs - lower.medianMs);
   }
 
+  /** What throughput hangs on. */
+  meanMs(rows: number): number {
+    const { scatter } = this.#sizeFor(rows);
+    let sum = 0;
+    for (const one of scatter) sum += one;
+    return (this.medianMs(rows) * sum) / scatter.length;
+  }
+
   /** A time as one of those that were measured would have been. */
   draw(rows: number, random: Random): number {
-    const size = this.#sizes.find((one) => one.rows >= rows) ?? this.#sizes.at(-1)!;
-    return this.medianMs(rows) * size.scatter[Math.floor(random() * size.scatter.length)]!;
+    const { scatter } = this.#sizeFor(rows);
+    return this.medianMs(rows) * scatter[Math.floor(random() * scatter.length)]!;
+  }
+
+  #sizeFor(rows: number): Size {
+    return this.#sizes.find((one) => one.rows >= rows) ?? this.#sizes.at(-1)!;
   }
 }
 

@@ -43,7 +43,8 @@ export function buildSpace(
   return {
     cores,
     instances: fixed.instances === undefined ? withStart(fitting, start.instances) : [start.instances],
-    intraOpThreads: fixed.intraOpThreads === undefined ? withStart(counts, start.intraOpThreads) : [start.intraOpThreads],
+    intraOpThreads:
+      fixed.intraOpThreads === undefined ? withStart(counts, start.intraOpThreads) : [start.intraOpThreads],
     levels: fixed.level === undefined ? allLevels : [fixed.level],
     providers,
   };

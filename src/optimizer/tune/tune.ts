@@ -141,7 +141,8 @@ export function sameSetting(a: MeasuredPoint, b: MeasuredPoint): boolean {
 }
 
 function choose({ checked, gain, improved, gainOf }: CheckOutcome): string {
-  if (checked.length < 2 || gain === undefined) return 'No other setting promised more than what the model gets by itself.';
+  if (checked.length < 2 || gain === undefined)
+    return 'No other setting promised more than what the model gets by itself.';
   const title = describeSettings(checked[1]!.settings);
   const figure = gain.toFixed(2);
   if (!improved) {
@@ -155,7 +156,12 @@ export function describeSettings(settings: TunedSettings): string {
   return `${describePoint(settings)}, batches up to ${settings.maxBatchSize}`;
 }
 
-export function describePoint({ instances, intraOpThreads, graphOptimizationLevel: level, executionProvider }: Point): string {
+export function describePoint({
+  instances,
+  intraOpThreads,
+  graphOptimizationLevel: level,
+  executionProvider,
+}: Point): string {
   const some = `${instances} ${instances === 1 ? 'instance' : 'instances'} x ${intraOpThreads} ${intraOpThreads === 1 ? 'thread' : 'threads'}`;
   const where = executionProvider === 'cpu' ? '' : ` on ${executionProvider}`;
   return `${some}${where}${level === 'all' ? '' : `, graph ${level}`}`;
