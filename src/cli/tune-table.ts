@@ -82,9 +82,9 @@ function checkTable({ defaults, challenger }: TuneResult, style: Style): string 
   return `Measured in turns through the real scheduler and engine:\n\n${renderTable(headers, rows, style)}`;
 }
 
-function loadCells({ ratePerSecond, goodput, inTimePerSecond, p50Ms, p99Ms, simulated }: CheckedLoad): string[] {
+function loadCells({ kind, ratePerSecond, goodput, inTimePerSecond, p50Ms, p99Ms, simulated }: CheckedLoad): string[] {
   return [
-    `${figure(ratePerSecond)}/s`,
+    `${figure(ratePerSecond)}/s ${kind === 'traffic' ? '' : 'evenly'}`.trimEnd(),
     percent(goodput),
     percent(simulated.goodput),
     figure(inTimePerSecond),

@@ -7,7 +7,7 @@ import type { TunedSettings } from '../../ports/tuning.ts';
 import { measureOf, medianOf } from '../plan/bench.ts';
 import type { OpenLoopResult } from './open-loop.ts';
 import type { Checked, CheckedLoad } from './result.ts';
-import { type Goal, operatingShare, type Setting, simulateAt } from './score.ts';
+import { type Goal, operatingShare, type Setting, type Simulated, simulateArrivals } from './score.ts';
 import type { OpenSetting } from './tools.ts';
 
 export interface Contestant {
@@ -44,31 +44,72 @@ const shortestMs = 200;
 
 interface Run {
   readonly contestant: number;
-  readonly load: number;
-  readonly result: OpenLoopResult;
+  readonly kind: CheckedLoad['kind'];
+  readonly measured: OpenLoopResult;
+  readonly simulated: Simulated;
+}
+
+interface Load {
+  readonly kind: CheckedLoad['kind'];
+  readonly ratePerSecond: number;
+  /** Used again from the start when they are over. */
+  readonly gapsMs: readonly number[];
 }
 
 export async function checkInTurns(contestants: readonly Contestant[], options: CheckOptions): Promise<CheckOutcome> {
-  const { goal, promisedRate } = options;
-  const loads =
-    goal.ratePerSecond === undefined ? [operatingShare * promisedRate, overload * promisedRate] : [goal.ratePerSecond];
+  const loads = loadsOf(options);
   const turns = rounds * loads.length * contestants.length;
   const durationMs = Math.max(shortestMs, options.budgetMs / turns);
   const runs: Run[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const [load, rate] of loads.entries()) {
+    for (const load of loads) {
       for (const contestant of inTurn(contestants.length, round)) {
         options.onRound(runs.length / turns);
-        const one = contestants[contestant]!;
-        runs.push({ contestant, load, result: await measure(one, goal, rate, durationMs, round) });
+        const { model, settings, setting } = contestants[contestant]!;
+        const { sloMs } = options.goal;
+        const firstGap = firstGapOf(load, round);
+        const { maxBatchSize } = settings;
+        const { prior } = setting.times;
+        const job = { gapsMs: load.gapsMs, firstGap, durationMs, sloMs, maxBatchSize, prior };
+        const simulated = simulateArrivals(setting, sloMs, arrivalsIn(load, firstGap, durationMs));
+        runs.push({ contestant, kind: load.kind, measured: await model.openLoop(job), simulated });
       }
     }
   }
-  const checked = contestants.map(({ settings, setting }, index) => ({
+  const checked = contestants.map(({ settings }, index) => ({
     settings,
-    loads: loads.map((rate, load) => summarize(resultsOf(runs, index, load), simulateAt(setting, goal, rate), rate)),
+    loads: loads.map(({ kind, ratePerSecond }) => summarize(runsOf(runs, index, kind), kind, ratePerSecond)),
   }));
-  return { checked, ...judge(runs, contestants.length, loads.length, goal) };
+  return { checked, ...judge(runs, contestants.length, options.goal) };
+}
+
+/**
+ * Overload is even: in a short time with bursts the calm between them would count for as much as the load. It is left out where only one
+ * rate matters.
+ */
+function loadsOf({ goal: { traffic, ratePerSecond }, promisedRate }: CheckOptions): Load[] {
+  const rate = ratePerSecond ?? operatingShare * promisedRate;
+  const gapsMs = traffic.gaps.slice(0, mostGaps).map((gap) => (1000 * gap) / rate);
+  const asItComes: Load = { kind: 'traffic', ratePerSecond: rate, gapsMs };
+  if (ratePerSecond !== undefined) return [asItComes];
+  const most = overload * promisedRate;
+  return [asItComes, { kind: 'overload', ratePerSecond: most, gapsMs: [1000 / most] }];
+}
+
+/** Other rounds see other parts of the traffic. */
+function firstGapOf({ gapsMs }: Load, round: number): number {
+  return Math.floor((round * gapsMs.length) / rounds);
+}
+
+/** What the open loop will send. */
+function arrivalsIn({ gapsMs }: Load, firstGap: number, durationMs: number): number[] {
+  const times: number[] = [];
+  let now = 0;
+  for (let gap = firstGap; ; gap++) {
+    now += gapsMs[gap % gapsMs.length]!;
+    if (now >= durationMs) return times;
+    times.push(now);
+  }
 }
 
 /** Another one begins each round. */
@@ -76,58 +117,43 @@ function inTurn(count: number, round: number): number[] {
   return Array.from({ length: count }, (_, index) => (index + round) % count);
 }
 
-function measure(
-  { model, setting, settings }: Contestant,
-  { sloMs, traffic }: Goal,
-  rate: number,
-  durationMs: number,
-  round: number,
-): Promise<OpenLoopResult> {
-  const gaps = traffic.gaps.slice(0, mostGaps);
-  return model.openLoop({
-    gapsMs: gaps.map((gap) => (gap * 1000) / rate),
-    firstGap: Math.floor((round * gaps.length) / rounds),
-    durationMs,
-    sloMs,
-    maxBatchSize: settings.maxBatchSize,
-    prior: setting.times.prior,
-  });
+function runsOf(runs: readonly Run[], contestant: number, kind: Load['kind']): Run[] {
+  return runs.filter((run) => run.contestant === contestant && run.kind === kind);
 }
 
-function resultsOf(runs: readonly Run[], contestant: number, load: number): OpenLoopResult[] {
-  return runs.filter((run) => run.contestant === contestant && run.load === load).map(({ result }) => result);
-}
-
-function summarize(results: readonly OpenLoopResult[], simulated: CheckedLoad['simulated'], rate: number): CheckedLoad {
-  const median = (of: (result: OpenLoopResult) => number) => medianOf(results.map(of));
+function summarize(runs: readonly Run[], kind: Load['kind'], ratePerSecond: number): CheckedLoad {
+  const median = (of: (run: Run) => number) => medianOf(runs.map(of));
   return {
-    ratePerSecond: rate,
-    goodput: median(goodputOf),
-    inTimePerSecond: median(inTimePerSecond),
-    p50Ms: median(({ p50Ms }) => p50Ms),
-    p99Ms: median(({ p99Ms }) => p99Ms),
-    simulated,
+    kind,
+    ratePerSecond,
+    goodput: median(({ measured }) => goodputOf(measured)),
+    inTimePerSecond: median(({ measured }) => inTimePerSecond(measured)),
+    p50Ms: median(({ measured }) => measured.p50Ms),
+    p99Ms: median(({ measured }) => measured.p99Ms),
+    simulated: {
+      goodput: median(({ simulated }) => simulated.goodput),
+      inTimePerSecond: median(({ simulated }) => simulated.inTimePerSecond),
+      p50Ms: median(({ simulated }) => simulated.p50Ms),
+      p99Ms: median(({ simulated }) => simulated.p99Ms),
+    },
   };
 }
 
 /**
  * Without a given rate what is answered in time per second under overload, else the share in time. Where both are as good in that, the
- * p99 of the load that can be answered.
+ * p99 of the traffic as it comes. Nothing is a gain that loses requests of that traffic.
  */
-function judge(
-  runs: readonly Run[],
-  contestants: number,
-  loads: number,
-  { ratePerSecond }: Goal,
-): Omit<CheckOutcome, 'checked'> {
+function judge(runs: readonly Run[], contestants: number, { ratePerSecond }: Goal): Omit<CheckOutcome, 'checked'> {
   if (contestants < 2) return { gain: undefined, improved: false, gainOf: 'requests' };
-  const ratios = (load: number, of: (result: OpenLoopResult) => number) => {
-    const before = resultsOf(runs, 0, load);
-    return resultsOf(runs, 1, load).map((one, round) => ratio(of(one), of(before[round]!)));
+  const ratios = (kind: Load['kind'], of: (result: OpenLoopResult) => number) => {
+    const before = runsOf(runs, 0, kind);
+    return runsOf(runs, 1, kind).map(({ measured }, round) => ratio(of(measured), of(before[round]!.measured)));
   };
-  const requests = verdict(ratios(loads - 1, ratePerSecond === undefined ? inTimePerSecond : goodputOf));
-  if (requests.improved || requests.gain < 1 - noise) return { ...requests, gainOf: 'requests' };
-  const p99 = verdict(ratios(0, ({ p99Ms }) => 1 / p99Ms));
+  const inTime = verdict(ratios('traffic', goodputOf));
+  const requests = ratePerSecond === undefined ? verdict(ratios('overload', inTimePerSecond)) : inTime;
+  const worse = Math.min(inTime.gain, requests.gain) < 1 - noise;
+  if (requests.improved || worse) return { ...requests, improved: !worse, gainOf: 'requests' };
+  const p99 = verdict(ratios('traffic', ({ p99Ms }) => 1 / p99Ms));
   return p99.improved ? { ...p99, gainOf: 'p99' } : { ...requests, gainOf: 'requests' };
 }
 

@@ -13,8 +13,10 @@ export interface MeasuredPoint extends Score {
   readonly visits: number;
 }
 
-/** Medians of the rounds of the real thing, beside what the simulation says of the same load. */
+/** Medians of the rounds of the real thing, beside what the simulation says of the same arrivals. */
 export interface CheckedLoad {
+  /** `traffic`: as it comes. `overload`: evenly, and more than can be answered. */
+  readonly kind: 'traffic' | 'overload';
   readonly ratePerSecond: number;
   readonly goodput: number;
   readonly inTimePerSecond: number;

@@ -30,7 +30,7 @@ export interface Score {
 
 export interface Simulated {
   readonly goodput: number;
-  /** Answers in time per second. */
+  /** Answers in time per second, until the last one. */
   readonly inTimePerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -57,10 +57,14 @@ export interface Setting {
   readonly maxBatchSize: number;
 }
 
-export function simulateAt(setting: Setting, { sloMs, traffic }: Goal, ratePerSecond: number): Simulated {
+function simulateAt(setting: Setting, { sloMs, traffic }: Goal, ratePerSecond: number): Simulated {
+  return simulateArrivals(setting, sloMs, arrivalsAt(traffic, ratePerSecond, simulatedRequests));
+}
+
+export function simulateArrivals(setting: Setting, sloMs: number, arrivalsMs: readonly number[]): Simulated {
   const { times, instances, maxBatchSize } = setting;
   const random = seededRandom(seed);
-  const arrivalsMs = arrivalsAt(traffic, ratePerSecond, simulatedRequests);
+  let endMs = arrivalsMs.at(-1) ?? 0;
   const result = simulate({
     arrivalsMs,
     instances,
@@ -68,13 +72,16 @@ export function simulateAt(setting: Setting, { sloMs, traffic }: Goal, ratePerSe
     sloMs,
     prior: times.prior,
     random,
-    serviceMs: (rows) => times.draw(rows, random),
+    serviceMs: (rows, atMs) => {
+      const ms = times.draw(rows, random);
+      endMs = Math.max(endMs, atMs + ms);
+      return ms;
+    },
   });
   const sorted = Float64Array.from(result.latenciesMs).sort();
-  const { goodput } = result;
   return {
-    goodput,
-    inTimePerSecond: goodput * ratePerSecond,
+    goodput: result.goodput,
+    inTimePerSecond: (1000 * result.answeredInTime) / endMs,
     p50Ms: percentile(sorted, 0.5),
     p99Ms: percentile(sorted, 0.99),
   };
@@ -94,8 +101,8 @@ export function scoreBatch(setting: Setting, threads: number, goal: Goal): Score
     const never = Number.POSITIVE_INFINITY;
     return { maxBatchSize, requestsPerSecond: 0, p99Ms: never, p50Ms: never, goodput: 0, atRate: 0, threads };
   }
-  const { goodput, inTimePerSecond, p50Ms, p99Ms } = simulateAt(setting, goal, atRate);
-  const requestsPerSecond = given === undefined ? highest : inTimePerSecond;
+  const { goodput, p50Ms, p99Ms } = simulateAt(setting, goal, atRate);
+  const requestsPerSecond = given === undefined ? highest : goodput * given;
   return { maxBatchSize, requestsPerSecond, p99Ms, p50Ms, goodput, atRate, threads };
 }
 

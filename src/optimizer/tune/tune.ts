@@ -33,6 +33,7 @@ const climbShare = 0.75;
 /** Points that the budget is divided by: starting their processes takes time too. */
 const plannedPoints = 12;
 const finalists = 3;
+const mostLaps = 4;
 const [leastPointMs, mostPointMs] = [250, 10_000];
 
 /** @throws MODEL_FAILED: the model does not run, or no setting is fast enough; the reason of the signal */
@@ -60,7 +61,7 @@ export async function tune(options: TuneOptions, tools: TuneTools): Promise<Tune
     better: isBetter,
     goOn: () => elapsed() < searchShare * climbShare,
   });
-  for (const point of bestOnes(meter, start)) if (elapsed() < searchShare) await visit(point);
+  await lookAgain(meter, start, visit, () => elapsed() < searchShare);
   const defaultPoint = meter.withBatch(start, options.batches.fixed ?? derived.maxBatchSize);
   const best = bestOf(meter.measured, defaultPoint);
   refuseHopeless(best, goal);
@@ -81,7 +82,22 @@ export async function tune(options: TuneOptions, tools: TuneTools): Promise<Tune
   };
 }
 
-/** Those that are worth a second look, and the default, which all are compared with. */
+/** In turns, as long as there is time: whatever else the machine does should meet all alike. */
+async function lookAgain(
+  meter: PointMeter,
+  start: Point,
+  visit: (point: Point) => Promise<unknown>,
+  goOn: () => boolean,
+): Promise<void> {
+  for (let lap = 0; lap < mostLaps; lap++) {
+    for (const point of bestOnes(meter, start)) {
+      if (!goOn()) return;
+      await visit(point);
+    }
+  }
+}
+
+/** Those that are worth another look, and the default, which all are compared with. */
 function bestOnes(meter: PointMeter, start: Point): Point[] {
   const sorted = meter.measured.sort((a, b) => (isBetter(a, b) ? -1 : isBetter(b, a) ? 1 : 0));
   const others = sorted.map(({ point }) => point).filter((point) => pointKey(point) !== pointKey(start));
@@ -153,7 +169,8 @@ function choose({ checked, gain, improved, gainOf }: CheckOutcome): string {
 }
 
 export function describeSettings(settings: TunedSettings): string {
-  return `${describePoint(settings)}, batches up to ${settings.maxBatchSize}`;
+  const { maxBatchSize } = settings;
+  return `${describePoint(settings)}, ${maxBatchSize === 1 ? 'unbatched' : `batches up to ${maxBatchSize}`}`;
 }
 
 export function describePoint({
