@@ -3,6 +3,7 @@
  * their own, and keeps the outcome in the model's tuning.json. Called by cli/tune.ts. It starts no server.
  */
 import { readFile } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { FilesystemModelSource } from './adapters/filesystem/model-source.ts';
 import { systemClock } from './adapters/system-clock.ts';
@@ -60,6 +61,8 @@ export interface Tuned {
   readonly result: TuneResult;
   /** The SLO of a server that starts now. */
   readonly servedSloMs: number;
+  /** What else the figures hang on. */
+  readonly notes: readonly string[];
   readonly kept: Kept;
 }
 
@@ -67,6 +70,8 @@ const syntheticSeed = 7;
 const largestBatch = 1024;
 /** Input bytes of one run, as in the sweep of a load. */
 const maxRunBytes = 32 * 2 ** 20;
+/** Of the cores, by what else runs. */
+const busyShare = 1 / 2;
 const ignore = () => {};
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
@@ -79,6 +84,7 @@ export async function runTune(request: TuneRequest, hooks: TuneHooks): Promise<T
   const { entry, file } = await findVersion(source, model, request.version);
   const limits = registryOptions(config);
   const traffic = await openTraffic(request.trafficPath);
+  const notes = noteBusy(loadavg()[0] ?? 0, availableParallelism());
   const key = { modelDigest: await source.digest(file), ...tunedMachine(limits.cores) };
   const spec = specOf(entry, file, key.modelDigest, limits.runTimeoutMs);
   const report = await probe(spec, config);
@@ -111,7 +117,7 @@ export async function runTune(request: TuneRequest, hooks: TuneHooks): Promise<T
       ),
   });
   hooks.signal?.throwIfAborted();
-  const found = { model, version: file.version, key, traffic: traffic.title, result, servedSloMs };
+  const found = { model, version: file.version, key, traffic: traffic.title, result, servedSloMs, notes };
   return { ...found, kept: await keepTuning(root, found, request.dryRun) };
 }
 
@@ -236,6 +242,14 @@ function batchSizes({ trialShapes = [], signature }: ProbeReport, fixed: number 
   const most = Math.max(1, Math.min(fixed ?? largestBatch, Math.floor(maxRunBytes / Math.max(1, rowBytes))));
   const sizes = powersOfTwo(most);
   return fixed === most && sizes.at(-1) !== fixed ? [...sizes, fixed] : sizes;
+}
+
+/** Before anything of ours runs. */
+function noteBusy(load: number, cores: number): string[] {
+  if (load < busyShare * cores) return [];
+  return [
+    `The machine was busy with something else (load ${load.toFixed(1)} on ${cores} cores): the figures are rough.`,
+  ];
 }
 
 async function openTraffic(path: string | undefined): Promise<Traffic> {

@@ -18,7 +18,7 @@ export function renderTuned(tuned: Tuned, style: Style): string {
     `Measured ${measured} of ${possible} settings${finished ? '; none of their neighbours is better than the best' : '; the time was up: --seconds gives more'}.`,
     result.failures.map(({ point, reason }) => `${describePoint(point)} could not be used: ${reason}`).join('\n'),
     checkTable(result, style),
-    notes.join('\n'),
+    [...notes, ...tuned.notes].join('\n'),
     [style.bold(choice), whatNext(tuned)].join('\n'),
   ];
   return parts.filter((part) => part !== '').join('\n\n');

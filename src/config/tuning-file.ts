@@ -55,10 +55,10 @@ export function unusable(reason: string): ModelTuning {
  * @param written the file as it is, undefined when there is none
  * @returns undefined when what is there is no such file, and must be put aside first
  */
-export function replaceEntry(
+export function replaceEntry<E extends TuningEntry>(
   written: string | undefined,
   key: TuningKey,
-  entry: (TuningEntry & Readonly<Record<string, unknown>>) | undefined,
+  entry: E | undefined,
 ): string | undefined {
   const list = written === undefined ? [] : rawEntries(written);
   if (typeof list === 'string') return undefined;

@@ -7,7 +7,7 @@ import type { TunedSettings } from '../../ports/tuning.ts';
 import { measureOf, medianOf } from '../plan/bench.ts';
 import type { OpenLoopResult } from './open-loop.ts';
 import type { Checked, CheckedLoad } from './result.ts';
-import { type Goal, operatingShare, type Setting, type Simulated, simulateArrivals } from './score.ts';
+import { capacityOf, type Goal, operatingShare, type Setting, type Simulated, simulateArrivals } from './score.ts';
 import type { OpenSetting } from './tools.ts';
 
 export interface Contestant {
@@ -57,7 +57,7 @@ interface Load {
 }
 
 export async function checkInTurns(contestants: readonly Contestant[], options: CheckOptions): Promise<CheckOutcome> {
-  const loads = loadsOf(options);
+  const loads = loadsOf(contestants, options);
   const turns = rounds * loads.length * contestants.length;
   const durationMs = Math.max(shortestMs, options.budgetMs / turns);
   const runs: Run[] = [];
@@ -87,12 +87,15 @@ export async function checkInTurns(contestants: readonly Contestant[], options: 
  * Overload is even: in a short time with bursts the calm between them would count for as much as the load. It is left out where only one
  * rate matters.
  */
-function loadsOf({ goal: { traffic, ratePerSecond }, promisedRate }: CheckOptions): Load[] {
+function loadsOf(
+  contestants: readonly Contestant[],
+  { goal: { traffic, ratePerSecond }, promisedRate }: CheckOptions,
+): Load[] {
   const rate = ratePerSecond ?? operatingShare * promisedRate;
   const gapsMs = traffic.gaps.slice(0, mostGaps).map((gap) => (1000 * gap) / rate);
   const asItComes: Load = { kind: 'traffic', ratePerSecond: rate, gapsMs };
   if (ratePerSecond !== undefined) return [asItComes];
-  const most = overload * promisedRate;
+  const most = overload * Math.max(...contestants.map(({ setting }) => capacityOf(setting)));
   return [asItComes, { kind: 'overload', ratePerSecond: most, gapsMs: [1000 / most] }];
 }
 

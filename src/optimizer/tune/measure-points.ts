@@ -4,7 +4,7 @@
  */
 import { HotpathError } from '../../core/errors.ts';
 import type { MeasuredPoint } from './result.ts';
-import { type Goal, type Score, scoreBatch, scoreBest } from './score.ts';
+import { type Goal, scoreBatch, scoreBest } from './score.ts';
 import { type Reading, ServiceTimes } from './service-times.ts';
 import { type Point, pointKey } from './space.ts';
 import type { OpenSetting, TuneTools } from './tools.ts';
@@ -17,9 +17,9 @@ export interface BatchRange {
 }
 
 interface Known {
-  readonly point: Point;
   readonly readings: readonly Reading[];
-  readonly visits: number;
+  readonly times: ServiceTimes;
+  readonly measured: MeasuredPoint;
 }
 
 /** A batch may take this share of the SLO: with the one that runs before it that is all of it. */
@@ -41,7 +41,7 @@ export class PointMeter {
   }
 
   get measured(): MeasuredPoint[] {
-    return [...this.#known.values()].map((known) => this.#judge(known));
+    return [...this.#known.values()].map(({ measured }) => measured);
   }
 
   /** @param open of this point already; it is closed here. @returns undefined when the setting cannot be used. */
@@ -56,13 +56,11 @@ export class PointMeter {
         limitMs: this.#goal.sloMs * batchShareOfSlo,
       });
       const before = this.#known.get(pointKey(point));
-      const known = {
-        point,
-        readings: [...(before?.readings ?? []), ...readings],
-        visits: (before?.visits ?? 0) + 1,
-      };
-      this.#known.set(pointKey(point), known);
-      return this.#judge(known);
+      const all = [...(before?.readings ?? []), ...readings];
+      const times = new ServiceTimes(all);
+      const measured = this.#judge(point, times, (before?.measured.visits ?? 0) + 1);
+      this.#known.set(pointKey(point), { readings: all, times, measured });
+      return measured;
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof HotpathError) || open !== undefined) throw error;
@@ -74,26 +72,21 @@ export class PointMeter {
   }
 
   times(point: Point): ServiceTimes {
-    return new ServiceTimes(this.#known.get(pointKey(point))!.readings);
+    return this.#known.get(pointKey(point))!.times;
   }
 
   /** A measured point with another batch than its best one. */
   withBatch(point: Point, maxBatchSize: number): MeasuredPoint {
-    const times = this.times(point);
+    const { times, measured } = this.#known.get(pointKey(point))!;
     const largest = Math.max(...times.rows);
     const setting = { times, instances: point.instances, maxBatchSize: Math.min(maxBatchSize, largest) };
-    return this.#describe(this.#known.get(pointKey(point))!, times, scoreBatch(setting, threadsOf(point), this.#goal));
+    return { ...measured, ...scoreBatch(setting, threadsOf(point), this.#goal) };
   }
 
-  #judge(known: Known): MeasuredPoint {
-    const { point } = known;
-    const times = new ServiceTimes(known.readings);
+  #judge(point: Point, times: ServiceTimes, visits: number): MeasuredPoint {
     const { fixed } = this.#batches;
     const batches = fixed === undefined ? times.rows : [Math.min(fixed, times.rows.at(-1)!)];
-    return this.#describe(known, times, scoreBest(times, point.instances, threadsOf(point), batches, this.#goal));
-  }
-
-  #describe({ point, visits }: Known, times: ServiceTimes, score: Score): MeasuredPoint {
+    const score = scoreBest(times, point.instances, threadsOf(point), batches, this.#goal);
     return { ...score, ...times.prior, point, visits };
   }
 }

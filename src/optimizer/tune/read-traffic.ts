@@ -86,7 +86,7 @@ function findField(names: readonly string[]): string | undefined {
 }
 
 function present(value: unknown, field: string, line: number): string | number {
-  if (typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')) return value;
+  if (Number.isFinite(value) || (typeof value === 'string' && value.trim() !== '')) return value as string | number;
   throw invalid(`line ${line} needs a number or a time as ${field}`);
 }
 
