@@ -2,9 +2,10 @@
  * Composes `tune`: finds the model as a server would, says what may be tried on this machine, lets the search measure it in processes of
  * their own, and keeps the outcome in the model's tuning.json. Called by cli/tune.ts. It starts no server.
  */
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { FilesystemModelSource } from './adapters/filesystem/model-source.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { parseModelConfig } from './config/model-config.ts';
@@ -82,6 +83,7 @@ export async function runTune(request: TuneRequest, hooks: TuneHooks): Promise<T
   const parsers = { parseConfig: parseModelConfig, triton: lazyTriton(silent) };
   const source = new FilesystemModelSource({ root, ...parsers, clock: systemClock });
   const { entry, file } = await findVersion(source, model, request.version);
+  if (!request.dryRun) await refuseReadOnly(join(root, model));
   const limits = registryOptions(config);
   const traffic = await openTraffic(request.trafficPath);
   const notes = noteBusy(loadavg()[0] ?? 0, availableParallelism());
@@ -135,6 +137,19 @@ async function findVersion(
   const file = resolveVersion(entry, serveVersions(entry), version);
   if (file.problem !== undefined) throw new HotpathError('MODEL_FAILED', file.problem);
   return { entry, file };
+}
+
+/** Before anything is measured, and not after. */
+async function refuseReadOnly(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new HotpathError(
+      'UNSUPPORTED',
+      `The model's folder cannot be written to (${code}), so tuning.json cannot be kept there. --dry-run measures all the same.`,
+    );
+  }
 }
 
 async function noModel(source: FilesystemModelSource, model: string): Promise<HotpathError> {
