@@ -90,7 +90,7 @@ describe('hotpath tune', () => {
       const { loaded } = (await get(`${server.url}/api/v1/models/iris`)).body;
       assert.deepEqual([loaded.instances, loaded.intraOpThreads, loaded.batching.maxBatchSize], [2, 1, 16]);
       const today = new Date().toISOString().slice(0, 10);
-      const note = `Tuned on ${today} for an SLO of 200 ms: 2 x 1 threads, batches up to 16, graph optimization extended.`;
+      const note = `Tuned on ${today} for an SLO of 200 ms: 2 instances x 1 thread, batches up to 16, graph optimization extended.`;
       assert.ok(loaded.notes.includes(note), loaded.notes.join('\n'));
     } finally {
       await server.close();

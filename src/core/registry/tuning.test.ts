@@ -42,7 +42,7 @@ describe('a tuned model', () => {
     const tuned = await load(tuningOf());
     assert.deepEqual([tuned.threads, tuned.batch, tuned.level], ['4 x 1', 8, 'extended']);
     assert.deepEqual(tuned.notes, [
-      'Tuned on 2026-01-31 for an SLO of 1000 ms: 4 x 1 threads, batches up to 8, graph optimization extended.',
+      'Tuned on 2026-01-31 for an SLO of 1000 ms: 4 instances x 1 thread, batches up to 8, graph optimization extended.',
     ]);
   });
 

@@ -64,11 +64,15 @@ function tunedFields(config: ModelConfig, settings: TunedSettings): Partial<Mode
 function noteOf({ tunedAt, sloMs }: TuningEntry, fields: Partial<ModelConfig>): string {
   const { instances, intraOpThreads, maxBatchSize, executionProviders, sessionOptions } = fields;
   const parts = [
-    instances === undefined ? '' : `${instances} x ${intraOpThreads} threads`,
-    maxBatchSize === undefined ? '' : `batches up to ${maxBatchSize}`,
+    instances === undefined ? '' : `${some(instances, 'instance')} x ${some(intraOpThreads!, 'thread')}`,
+    maxBatchSize === undefined || maxBatchSize === 1 ? '' : `batches up to ${maxBatchSize}`,
     executionProviders === undefined || executionProviders[0] === 'cpu' ? '' : `on ${executionProviders[0]}`,
     sessionOptions === undefined ? '' : `graph optimization ${sessionOptions.graphOptimizationLevel}`,
   ].filter((part) => part !== '');
   const what = parts.length === 0 ? 'model.json says everything itself' : parts.join(', ');
   return `Tuned on ${tunedAt.slice(0, 10)} for an SLO of ${Number(sloMs.toPrecision(3))} ms: ${what}.`;
+}
+
+function some(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

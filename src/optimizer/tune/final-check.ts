@@ -34,8 +34,8 @@ export interface CheckOutcome {
   readonly gainOf: 'requests' | 'p99';
 }
 
-/** Of seven rounds all must agree, or the difference is noise. */
-const rounds = 7;
+/** Of nine rounds eight must agree, or the difference is noise. */
+const rounds = 9;
 /** More than anybody can answer: what is in time per second is then all that can be had. */
 const overload = 1.2;
 const noise = 0.05;

@@ -162,7 +162,7 @@ function choose({ checked, gain, improved, gainOf }: CheckOutcome): string {
   const title = describeSettings(checked[1]!.settings);
   const figure = gain.toFixed(2);
   if (!improved) {
-    return `${title} promised more, but measured it made no difference beyond noise (${figure} times the default). The default stays.`;
+    return `${title} promised more, but measured it is ${figure} times the default, which is within noise. The default stays.`;
   }
   if (gainOf === 'p99') return `${title}: the p99 of the default is ${figure} times as long.`;
   return `${title}: ${figure} times the requests that the default answers in time.`;
