@@ -74,7 +74,6 @@ export async function saturate(model: OpenedModel, job: SaturateJob): Promise<Sa
 async function fillFor(model: OpenedModel, rows: number, sliceMs: number): Promise<number[]> {
   const { clock, view, batchable, random } = model;
   const endMs = clock.now() + sliceMs;
-  const taps = model.instances.map((instance) => tap(instance, rows, clock));
   let stopped = false;
   let failure: unknown;
   const stop = () => {
@@ -82,6 +81,12 @@ async function fillFor(model: OpenedModel, rows: number, sliceMs: number): Promi
     // What still waits is refused by the instances one batch after the other.
     for (const { close } of taps) close();
   };
+  // The batcher would run the rows of a failed batch alone.
+  const onFailure = (error: unknown) => {
+    failure ??= error;
+    stop();
+  };
+  const taps = model.instances.map((instance) => tap(instance, rows, clock, onFailure));
   const batcher = new Batcher({
     model: view,
     instances: taps.map(({ instance }) => instance),
@@ -102,8 +107,7 @@ async function fillFor(model: OpenedModel, rows: number, sliceMs: number): Promi
       try {
         await batcher.submit(inputs, request(clock.now()));
       } catch (error) {
-        if (!stopped) failure = error;
-        stop();
+        if (!stopped) onFailure(error);
         return;
       }
       if (clock.now() >= endMs && taps.every(({ times }) => times.length > fewestTimes)) stop();
@@ -126,7 +130,7 @@ interface Tap {
 }
 
 /** The instance, with an eye on when it is given batches. */
-function tap(inner: EngineInstance, rows: number, clock: Clock): Tap {
+function tap(inner: EngineInstance, rows: number, clock: Clock, onFailure: (error: unknown) => void): Tap {
   const times: number[] = [];
   let fullSinceMs: number | undefined;
   let closed = false;
@@ -141,7 +145,9 @@ function tap(inner: EngineInstance, rows: number, clock: Clock): Tap {
       const now = clock.now();
       if (fullSinceMs !== undefined) times.push(now - fullSinceMs);
       fullSinceMs = rows === 1 || inputs[0]!.shape[0] === rows ? now : undefined;
-      return inner.run(inputs);
+      const run = inner.run(inputs);
+      run.catch(onFailure);
+      return run;
     },
   };
   return {
