@@ -3,11 +3,7 @@
  * by cli/optimize.ts and by whoever runs it as a task. It starts no server.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import * as os from 'node:os';
-import { join, resolve } from 'node:path';
-import { grantedCores } from './config/cores.ts';
+import { resolve } from 'node:path';
 import { memoryLimitBytes } from './config/memory-limit.ts';
 import { packageVersion } from './config/version.ts';
 import { seededRandom } from './core/seeded-random.ts';
@@ -16,8 +12,8 @@ import { probeModel } from './engines/onnx/probe.ts';
 import type { Optimized, OptimizeOptions } from './optimizer/plan/optimize.ts';
 import { optimizeModel } from './optimizer/plan/optimize.ts';
 import type { PassLoader } from './optimizer/plan/pass-table.ts';
-import type { MachineFacts } from './optimizer/plan/result.ts';
 import type { ModelTrial, OptimizeTools } from './optimizer/plan/tools.ts';
+import { machineFacts } from './server-machine.ts';
 
 export interface OptimizeHooks {
   /** 0 to 1, and what is being done. */
@@ -59,26 +55,4 @@ async function tryModel(path: string): Promise<ModelTrial> {
   const { signature, trialShapes, singleRunMs, batch } = await probeModel({ ...spec, ...provider }, probeMs, logger);
   const named = trialShapes && signature.inputs.map(({ name }, index) => [name, trialShapes[index]!] as const);
   return { shapes: named && Object.fromEntries(named), singleRunMs, batch };
-}
-
-export function machineFacts(): MachineFacts {
-  const require = createRequire(import.meta.url);
-  const { version } = require('onnxruntime-node/package.json') as { version: string };
-  return {
-    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
-    cores: grantedCores(),
-    arch: os.arch(),
-    vnni: hasVnni(),
-    runtime: `onnxruntime-node ${version}`,
-  };
-}
-
-/** Undefined on other processors than x64, which have no such trouble, and where the system does not tell. */
-function hasVnni(): boolean | undefined {
-  if (os.arch() !== 'x64') return undefined;
-  try {
-    return /\b(avx512_vnni|avx_vnni)\b/.test(readFileSync(join('/proc', 'cpuinfo'), 'utf8'));
-  } catch {
-    return undefined;
-  }
 }

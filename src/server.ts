@@ -8,6 +8,7 @@ import { OverlaySource } from './adapters/filesystem/overlay-source.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import type { RunningServer, ServerOptions } from './cli/server-contract.ts';
 import { parseModelConfig } from './config/model-config.ts';
+import { readTuning } from './config/tuning-file.ts';
 import { packageVersion } from './config/version.ts';
 import { InFlightLimiter } from './core/admission/in-flight.ts';
 import { infer } from './core/infer.ts';
@@ -32,6 +33,7 @@ import { type CacheQuestion, operateCache } from './server-cache.ts';
 import { selectEngine } from './server-engines.ts';
 import { lazyGrpc } from './server-grpc.ts';
 import { describeHealth } from './server-health.ts';
+import { tunedMachine } from './server-machine.ts';
 import { OverridableCatalog } from './server-overrides.ts';
 import { linkSiblings } from './server-siblings.ts';
 import { openStores, type Stores } from './server-stores.ts';
@@ -106,7 +108,15 @@ async function startBehind(
         });
   const engine = selectEngine(local, { clock, random: Math.random, logger });
   const triton = lazyTriton(logger);
-  const source = new OverlaySource({ root: resolve(config.models), parseConfig: parseModelConfig, triton, clock });
+  const limits = registryOptions(config);
+  const machine = tunedMachine(limits.cores);
+  const source = new OverlaySource({
+    root: resolve(config.models),
+    parseConfig: parseModelConfig,
+    readTuning: (text) => readTuning(text, machine),
+    triton,
+    clock,
+  });
   const registry: ModelRegistry<Runner> = new ModelRegistry<Runner>(
     {
       source,
@@ -122,7 +132,7 @@ async function startBehind(
         cacheOperations.modelReady(model, modelVersion, modelConfig);
       },
     },
-    registryOptions(config),
+    limits,
   );
   const catalog = new OverridableCatalog({ registry, source, reader: triton, logger });
   const own = {

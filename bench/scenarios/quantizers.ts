@@ -21,7 +21,7 @@ import { findPass } from '../../src/optimizer/plan/pass-table.ts';
 import { profileModel } from '../../src/optimizer/plan/profile.ts';
 import { offers } from '../../src/optimizer/plan/recipes.ts';
 import { compareVariant, makeReference } from '../../src/optimizer/verify/verify.ts';
-import { machineFacts } from '../../src/server-optimize.ts';
+import { machineFacts } from '../../src/server-machine.ts';
 import type { BenchContext } from '../context.ts';
 import { buildMlp2k, buildResnet18 } from '../models.ts';
 import { npy } from '../optimizing.ts';

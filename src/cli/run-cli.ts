@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   inspect: { summary: 'Show what is inside an ONNX file', load: () => import('./inspect.ts') },
   optimize: { summary: 'Make a model faster or smaller, and prove it on data', load: () => import('./optimize.ts') },
   tasks: { summary: 'Show or cancel the background tasks of a running server', load: () => import('./tasks.ts') },
+  tune: { summary: 'Find the fastest settings of a model on this machine', load: () => import('./tune.ts') },
   train: { summary: 'Learn from a CSV table and write an ONNX model', load: () => import('./train.ts') },
   types: { summary: 'Write TypeScript types of models, for the typed clients', load: () => import('./types.ts') },
 };

@@ -4,6 +4,7 @@ import type { CacheConfig } from './cache-config.ts';
 import type { ExecutionProvider } from './engine.ts';
 import type { FeaturesConfig } from './feature-source.ts';
 import type { TritonModelConfig } from './triton-config.ts';
+import type { ModelTuning } from './tuning.ts';
 import type { UpstreamConfig } from './upstream-config.ts';
 
 /** Contents of `model.json`, every field optional; checked by config/model-config.ts. See docs/reference/model-config.md. */
@@ -84,10 +85,12 @@ export interface ModelEntry {
   readonly notes?: readonly string[] | undefined;
   /** Class names per output, from the label files that `triton` names. */
   readonly outputLabels?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** From `tuning.json`; undefined without that file. */
+  readonly tuning?: ModelTuning | undefined;
 }
 
-/** What the configuration says of a model, whichever file it came from. */
-export type ModelDefinition = Pick<ModelEntry, 'config' | 'triton' | 'notes' | 'outputLabels'>;
+/** What the configuration says of a model, whichever file it came from, and what tuning found out. */
+export type ModelDefinition = Pick<ModelEntry, 'config' | 'triton' | 'notes' | 'outputLabels' | 'tuning'>;
 
 export interface ModelSource {
   /** All models, by name. Broken folders are reported in the entry, never thrown. */

@@ -32,7 +32,7 @@ async function fingerprintModel(folder: string): Promise<string> {
   const names = (await namesIn(folder)).sort();
   const foreign = names.includes(tritonConfigName);
   for (const name of names) {
-    if (name === 'model.json' || (foreign && !isVersion(name))) paths.push(name);
+    if (name === 'model.json' || name === 'tuning.json' || (foreign && !isVersion(name))) paths.push(name);
     if (!isVersion(name)) continue;
     const files = await namesIn(join(folder, name));
     // An ensemble's versions are empty folders.

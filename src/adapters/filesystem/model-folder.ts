@@ -7,6 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HotpathError } from '../../core/errors.ts';
 import type { ModelConfig, ModelEntry, ModelFile } from '../../ports/model-source.ts';
+import type { ModelTuning, ReadTuning } from '../../ports/tuning.ts';
 import { fileProblem, readConfigFile } from './config-file.ts';
 import { inspectPath } from './contained-file.ts';
 import { readTritonParts, type TritonParts, type TritonReader, tritonConfigName } from './triton-folder.ts';
@@ -20,10 +21,13 @@ export interface ConfigParsers {
   /** config.pbtxt and label files; without it those files are ignored. */
   /** Loaded when the first folder needs it. */
   readonly triton?: (() => Promise<TritonReader>) | undefined;
+  /** tuning.json; without it that file is ignored. */
+  readonly readTuning?: ReadTuning | undefined;
 }
 
 /** A model.json with a hundred thousand class names fits; a model renamed to model.json does not. */
 const maxConfigBytes = 8 * 1024 * 1024;
+const tuningName = 'tuning.json';
 
 /** Letters, digits, dot, underscore, minus; the first is no dot, so neither `..` nor hidden folders are models. */
 export function isModelName(name: string): boolean {
@@ -59,7 +63,22 @@ export async function readModelFolder(
     names.filter(isVersion).map((version) => readVersion(root, folder.path, version, fileName, read)),
   );
   const found = versions.filter((file) => file !== undefined).sort((a, b) => Number(a.version) - Number(b.version));
-  return { name, versions: found, ...read };
+  const tuning = names.includes(tuningName) ? await readTuningFile(root, folder.path, parsers) : undefined;
+  return { name, versions: found, ...read, ...(tuning === undefined ? {} : { tuning }) };
+}
+
+/** Whatever is wrong with it is a note: a model runs without its tuning too. */
+async function readTuningFile(
+  root: string,
+  folder: string,
+  { readTuning }: ConfigParsers,
+): Promise<ModelTuning | undefined> {
+  try {
+    return readTuning?.(await readConfigFile(root, folder, tuningName, maxConfigBytes));
+  } catch (error) {
+    const reason = error instanceof HotpathError ? error.message : `${tuningName} could not be read.`;
+    return { entries: [], others: false, problem: `The tuning is not used: ${reason}` };
+  }
 }
 
 /** An entry without its name and its versions. */

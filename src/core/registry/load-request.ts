@@ -20,8 +20,8 @@ export interface LoadRequest extends ModelDefinition {
 }
 
 /** The part of the configuration that a loaded version is made of. Equal keys and digests mean: no need to load again. */
-export function loadKey({ config, triton, outputLabels }: ModelDefinition): string {
+export function loadKey({ config, triton, outputLabels, tuning }: ModelDefinition): string {
   const { versionPolicy: _, labels: __, pinned: ___, ...rest } = config;
   const own = JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return triton === undefined ? own : JSON.stringify([own, triton, outputLabels]);
+  return triton === undefined && tuning === undefined ? own : JSON.stringify([own, triton, outputLabels, tuning]);
 }

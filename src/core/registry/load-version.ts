@@ -18,6 +18,7 @@ import { LoadedModel } from './loaded-model.ts';
 import type { Reservation } from './memory-room.ts';
 import { openFeatures } from './open-features.ts';
 import { batchLimitMs, deriveMaxBatchSize, deriveSloMs, type Plan, planModel } from './plan.ts';
+import { applyTuning, fitBatch, type Tuned } from './tuning.ts';
 import { learnCost, powersOfTwo, type WarmUpResult, warmUp } from './warm-up.ts';
 
 /** The largest batch the sweep tries when nothing limits it. */
@@ -26,15 +27,18 @@ const maxSweepRows = 256;
 /** @throws MODEL_FAILED and whatever the engine throws; CANCELLED after the token was cancelled. */
 export async function loadVersion<R extends ModelRunner>(
   context: LoadContext<R>,
-  request: LoadRequest,
+  written: LoadRequest,
   token: CancelToken,
 ): Promise<LoadedModel<R>> {
   const { engine, source, clock } = context.deps;
-  const { file, name, config } = request;
+  const { file, name } = written;
   const startedMs = clock.now();
-  if (config.pipeline !== undefined) return loadPipeline(context, request, config.pipeline);
+  if (written.config.pipeline !== undefined) return loadPipeline(context, written, written.config.pipeline);
   refuseUnloadable(file);
   const digest = await source.digest(file);
+  const tuned = applyTuning(written, digest);
+  const { config } = tuned;
+  const request = { ...written, config };
   const spec = specFor(context.options, request, digest);
   checkCancelled(token);
   const report = await engine.probe(spec);
@@ -61,7 +65,20 @@ export async function loadVersion<R extends ModelRunner>(
     checkCancelled(token);
     if ((await source.digest(file)) !== digest) throw failed('The file changed while it was loaded.');
     checkCancelled(token);
-    const parts = { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs };
+    const configKey = loadKey(written);
+    const parts = {
+      report,
+      plan,
+      engineModel,
+      warm,
+      warmNotes,
+      declared,
+      digest,
+      reservation,
+      startedMs,
+      tuned,
+      configKey,
+    };
     const view = viewOf(request, parts);
     return assemble(context, request, view, { ...parts, features: await openFeatures(context.deps, config, view) });
   } catch (error) {
@@ -139,6 +156,9 @@ interface Loaded {
   readonly digest: string;
   readonly reservation: Reservation;
   readonly startedMs: number;
+  readonly tuned: Tuned;
+  /** Of the configuration as it is written. */
+  readonly configKey: string;
   readonly features: OpenFeatures | undefined;
 }
 
@@ -146,8 +166,10 @@ function assemble<R extends ModelRunner>(
   { deps, options }: LoadContext<R>,
   request: LoadRequest,
   view: ModelView,
-  { report, plan, engineModel, warm, warmNotes, declared, digest, reservation, startedMs, features }: Loaded,
+  loaded: Loaded,
 ): LoadedModel<R> {
+  const { report, plan, engineModel, warm, declared, digest, reservation, startedMs, tuned, configKey, features } =
+    loaded;
   const { name, file, config, notes = [] } = request;
   const measured = warm.samples.length > 0 || report.singleRunMs !== undefined;
   const cost = learnCost(warm.samples, report.singleRunMs);
@@ -155,7 +177,8 @@ function assemble<R extends ModelRunner>(
   const batchable = plan.batching.enabled;
   // A single run says nothing about the slope, so only a sweep of two sizes may size batches.
   const sizing = warm.samples.length > 1 ? cost : undefined;
-  const maxBatchSize = batchable ? capFailed(largestBatch(config, report, sizing, sloMs), warm) : 1;
+  const sized = fitBatch(tuned, sloMs);
+  const maxBatchSize = batchable ? capFailed(largestBatch(sized.config, report, sizing, sloMs), warm) : 1;
   const telemetry = deps.telemetry.forModel(name, file.version);
   const runner = deps.createBatcher({
     model: { ...view, signature: engineModel.signature },
@@ -185,11 +208,18 @@ function assemble<R extends ModelRunner>(
     maxDelayMs: config.maxDelayMs,
     sloMs,
     digest,
-    configKey: loadKey(request),
+    configKey,
     features,
     reservation,
     loadMs: deps.clock.now() - startedMs,
-    notes: [...plan.notes, ...notes, ...warm.notes, ...warmNotes, ...budgetNotes(reservation, options.memoryBudget)],
+    notes: [
+      ...plan.notes,
+      ...notes,
+      ...sized.notes,
+      ...warm.notes,
+      ...loaded.warmNotes,
+      ...budgetNotes(reservation, options.memoryBudget),
+    ],
     logger: deps.logger,
   });
 }

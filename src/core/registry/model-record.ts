@@ -124,12 +124,12 @@ export class ModelRecord<R extends ModelRunner> {
   }
 }
 
-export function definitionOf({ config, triton, notes, outputLabels }: ModelEntry): ModelDefinition {
-  return { config, triton, notes, outputLabels };
+export function definitionOf({ config, triton, notes, outputLabels, tuning }: ModelEntry): ModelDefinition {
+  return { config, triton, notes, outputLabels, tuning };
 }
 
 function sameOutline(a: ModelEntry, b: ModelEntry): boolean {
-  const outline = ({ versions, config, configError, triton, outputLabels }: ModelEntry) =>
-    JSON.stringify([versions.map((file) => file.version), config, configError, triton, outputLabels]);
+  const outline = ({ versions, config, configError, triton, outputLabels, tuning }: ModelEntry) =>
+    JSON.stringify([versions.map((file) => file.version), config, configError, triton, outputLabels, tuning]);
   return outline(a) === outline(b);
 }
