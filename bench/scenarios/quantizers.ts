@@ -66,7 +66,7 @@ export async function runQuantizers({ options, python }: BenchContext): Promise<
     name: 'quantizers',
     title: "Beside Python's onnxruntime.quantization",
     method: [
-      'The same model and calibration rows (normal noise) for both tools; the Python one at the settings that suit x64 best (QDQ, min-max, uint8 activations, int8 weights per channel, after its own pre-processing). Precision on other rows; both took turns, one thread, each round in a process of its own; medians of the ratios within the rounds with their 95 % interval. On the perceptron the runtime's operators are the same in both.',
+      'The same model and calibration rows (normal noise) for both tools; the Python one at the settings that suit x64 best (QDQ, min-max, uint8 activations, int8 weights per channel, after its own pre-processing). Precision on other rows; both took turns, one thread, each round in a process of its own; medians of the ratios within the rounds with their 95 % interval. On the perceptron both run the same operators.',
     ],
     tables: [tableOf(found)],
     targets: targetsOf(found),
