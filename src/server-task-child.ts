@@ -3,7 +3,7 @@
  * Started by server-tasks.ts with one job; its last word is the result. Killed at any moment and started again, it goes on from the work
  * folder; what it had finished is only told again.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { renderReport } from './optimizer/plan/report.ts';
 import type { OptimizeResult, VariantResult } from './optimizer/plan/result.ts';
 import type { OptimizeRequest } from './protocols/admin/task-routes.ts';
 import { runOptimize } from './server-optimize.ts';
+import { replaceFile } from './training/store-model.ts';
 
 export interface OptimizeJob {
   /** Of the task. */
@@ -62,6 +63,7 @@ interface Outcome {
   readonly chosenPath: string | undefined;
 }
 
+const outcomeName = 'outcome.json';
 const lockRetryMs = 100;
 /** Held until the process ends: what nothing refers to would be collected, and its lock with it. */
 const held: (() => void)[] = [];
@@ -84,12 +86,8 @@ function isSystemError(error: unknown): error is { readonly code: string } {
   return typeof code === 'string' && typeof syscall === 'string';
 }
 
-function outcomePath(folder: string): string {
-  return join(folder, taskFiles.work, 'outcome.json');
-}
-
 async function earlierOutcome({ folder }: OptimizeJob): Promise<Outcome | undefined> {
-  const text = await readFile(outcomePath(folder), 'utf8').catch(() => undefined);
+  const text = await readFile(join(folder, taskFiles.work, outcomeName), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as Outcome);
 }
 
@@ -99,10 +97,10 @@ async function findOutcome(job: OptimizeJob, { onProgress, signal }: TaskTools):
   const { result, chosenPath } = await runOptimize(optionsOf(job), { onProgress: tell, signal });
   signal.throwIfAborted();
   const shown = withoutPaths({ ...result, model: `${job.model}, version ${job.version}` }, job);
-  await writeWhole(join(job.folder, taskFiles.report), renderReport(shown));
-  await writeWhole(join(job.folder, 'report.json'), JSON.stringify(shown, undefined, 2));
+  await replaceFile(job.folder, taskFiles.report, renderReport(shown));
+  await replaceFile(job.folder, 'report.json', JSON.stringify(shown, undefined, 2));
   const outcome = { summary: summarize(shown), chosenPath };
-  await writeWhole(outcomePath(job.folder), JSON.stringify(outcome));
+  await replaceFile(join(job.folder, taskFiles.work), outcomeName, JSON.stringify(outcome));
   return outcome;
 }
 
@@ -162,12 +160,6 @@ function summarize(result: OptimizeResult): Outcome['summary'] {
     }),
     notes,
   };
-}
-
-/** Never half a file under the final name. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.tmp`, text);
-  await rename(`${path}.tmp`, path);
 }
 
 workAsTask(optimizeTask);

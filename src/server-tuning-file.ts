@@ -2,13 +2,13 @@
  * Keeps what `tune` found out in `models/<name>/tuning.json`: reads what is there, replaces the one entry, renames the new file into place.
  * Called by server-tune.ts at the very end. Entries of other machines and models stay; a file that is none of ours is put aside.
  */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { hasEntry, replaceEntry, tuningFileName } from './config/tuning-file.ts';
 import { HotpathError } from './core/errors.ts';
 import type { TuneResult } from './optimizer/tune/result.ts';
 import type { TuningKey } from './ports/tuning.ts';
+import { replaceFile } from './training/store-model.ts';
 
 export interface Keepable {
   readonly model: string;
@@ -37,7 +37,8 @@ export async function keepTuning(root: string, found: Keepable, dryRun: boolean)
   try {
     const text = replaceEntry(written, key, entry);
     const asidePath = text === undefined ? await putAside(path) : undefined;
-    await replaceFile(path, text ?? replaceEntry(undefined, key, entry)!);
+    // By rename: a server that watches never reads half of it.
+    await replaceFile(dirname(path), tuningFileName, text ?? replaceEntry(undefined, key, entry)!);
     return { what, path, asidePath };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -72,16 +73,4 @@ async function readIfThere(path: string): Promise<string | undefined> {
 async function putAside(path: string): Promise<string> {
   await rename(path, `${path}.old`);
   return `${path}.old`;
-}
-
-/** A server that watches never reads half of it. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    await writeFile(draft, text);
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
 }

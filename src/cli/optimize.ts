@@ -2,14 +2,15 @@
  * `hotpath optimize`: variants of a model that are smaller or faster, compared with it and with each other on this machine, the best one
  * written. Works without a server. The model file itself is never touched.
  */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { HotpathError } from '../core/errors.ts';
 import { configBeside } from '../optimizer/plan/config-beside.ts';
 import type { Optimized, OptimizeOptions } from '../optimizer/plan/optimize.ts';
 import { placeVersion } from '../optimizer/plan/place-version.ts';
 import { renderReport } from '../optimizer/plan/report.ts';
 import { runOptimize } from '../server-optimize.ts';
+import { replaceFile } from '../training/store-model.ts';
 import type { CommandContext, ExitCode } from './command.ts';
 import { run as runInBackground } from './optimize-background.ts';
 import type { OptimizeFlags } from './optimize-request.ts';
@@ -88,6 +89,5 @@ async function place({ chosenPath }: Optimized, asked: OptimizeOptions, flags: O
 /** Never half a file under the final name. */
 async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.tmp`, text);
-  await rename(`${path}.tmp`, path);
+  await replaceFile(dirname(path), basename(path), text);
 }

@@ -64,7 +64,7 @@ describe('a model runner', { timeout: 60_000 }, () => {
         [4, 4, 4, 4],
       ],
     );
-    const { durationsMs, residentBytes } = await model.time({ x: row(1, 2, 3, 4) }, 5, true);
+    const { durationsMs, residentBytes } = await model.time({ x: row(1, 2, 3, 4) }, 5);
     assert.ok(durationsMs.length > 0 && durationsMs.every((ms) => ms > 0));
     assert.ok(residentBytes > 0);
     await model.close();

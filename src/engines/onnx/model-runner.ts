@@ -32,8 +32,8 @@ export interface Timing {
 }
 
 export interface TimedModel extends OpenModel {
-  /** Runs the same input for `budgetMs`, at least once. @param warmUp whether a run before is not counted */
-  time(feeds: Readonly<Record<string, Tensor>>, budgetMs: number, warmUp: boolean): Promise<Timing>;
+  /** Runs the same input for `budgetMs`, at least once, after a run that is not counted. */
+  time(feeds: Readonly<Record<string, Tensor>>, budgetMs: number): Promise<Timing>;
 }
 
 const entry = new URL(import.meta.url.endsWith('.ts') ? './runner-child.ts' : './runner-child.js', import.meta.url);
@@ -93,8 +93,7 @@ function asOpenModel(child: ModelProcess, { inputs, outputs }: Signature): Timed
     ...specs,
     run: async (feeds, fetches) =>
       ((await child.ask({ kind: 'run', feeds, fetches })) as { outputs: Record<string, Tensor> }).outputs,
-    time: async (feeds, budgetMs, warmUp) =>
-      (await child.ask({ kind: 'time', feeds, budgetMs, warmUp }, budgetMs)) as Timing,
+    time: async (feeds, budgetMs) => (await child.ask({ kind: 'time', feeds, budgetMs }, budgetMs)) as Timing,
     close: () => child.close(),
   };
 }

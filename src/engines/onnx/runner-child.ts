@@ -45,10 +45,12 @@ async function run(opened: Session, request: Extract<RunnerRequest, { kind: 'run
   return { outputs: Object.fromEntries(names.map((name, index) => [name, results[index]!])) };
 }
 
-/** The same input again and again. The first run of a shape, which allocates, is no measure: `warmUp` runs it before. */
+/**
+ * The same input again and again. The first run is no measure: it may have to allocate, and the caches hold what another process ran before.
+ */
 async function time(opened: Session, request: Extract<RunnerRequest, { kind: 'time' }>): Promise<RunnerReply> {
   const inputs = inputsOf(opened, request.feeds);
-  if (request.warmUp) await opened.run(inputs);
+  await opened.run(inputs);
   const durationsMs: number[] = [];
   const endsAt = performance.now() + request.budgetMs;
   do {

@@ -7,7 +7,7 @@ type Feeds = Readonly<Record<string, Tensor>>;
 export type RunnerRequest =
   | { readonly kind: 'open'; readonly session: SessionSpec }
   | { readonly kind: 'run'; readonly feeds: Feeds; readonly fetches: readonly string[] | undefined }
-  | { readonly kind: 'time'; readonly feeds: Feeds; readonly budgetMs: number; readonly warmUp: boolean };
+  | { readonly kind: 'time'; readonly feeds: Feeds; readonly budgetMs: number };
 
 export type RunnerReply =
   | { readonly signature: Signature }

@@ -10,7 +10,6 @@ export interface TimedModel extends OpenModel {
   time(
     feeds: Feeds,
     budgetMs: number,
-    warmUp: boolean,
   ): Promise<{ readonly durationsMs: readonly number[]; readonly residentBytes: number }>;
 }
 
@@ -80,7 +79,7 @@ export async function compareSpeed(
             `timing ${batch} ${batch === 1 ? 'row' : 'rows'}: ${run.id}`,
           );
           if (round > 0 && round % Math.ceil(rounds / lives) === 0) await run.startAnew();
-          await run.measure(batch, feeds, budgetMs, round === 0);
+          await run.measure(batch, feeds, budgetMs);
         }
       }
       tried.push(batch);
@@ -128,12 +127,11 @@ class Run {
     this.#keepOpen = keepOpen;
   }
 
-  async measure(batch: number, feeds: Feeds, budgetMs: number, firstRound: boolean): Promise<void> {
+  async measure(batch: number, feeds: Feeds, budgetMs: number): Promise<void> {
     if (this.#failure !== undefined) return;
     try {
-      const isNew = this.#model === undefined;
       this.#model ??= await this.#open();
-      const { durationsMs, residentBytes } = await this.#model.time(feeds, budgetMs, isNew || firstRound);
+      const { durationsMs, residentBytes } = await this.#model.time(feeds, budgetMs);
       this.#medians.set(batch, [...(this.#medians.get(batch) ?? []), medianOf(durationsMs)]);
       this.#residentBytes = Math.max(this.#residentBytes, residentBytes);
     } catch (error) {
