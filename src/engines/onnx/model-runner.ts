@@ -32,7 +32,7 @@ export interface Timing {
 }
 
 export interface TimedModel extends OpenModel {
-  /** Runs the same input for `budgetMs`, at least once, after a run that is not counted. */
+  /** Runs the same input for `budgetMs`, at least once, after runs that are not counted. */
   time(feeds: Readonly<Record<string, Tensor>>, budgetMs: number): Promise<Timing>;
 }
 

@@ -45,12 +45,15 @@ async function run(opened: Session, request: Extract<RunnerRequest, { kind: 'run
   return { outputs: Object.fromEntries(names.map((name, index) => [name, results[index]!])) };
 }
 
-/**
- * The same input again and again. The first run is no measure: it may have to allocate, and the caches hold what another process ran before.
- */
+/** Of the time that is measured: so long a process that was idle takes to run evenly again (ResNet-18 in INT8: 6.8 ms, then 5.6). */
+const warmUpShare = 1 / 3;
+
+/** The same input again and again. The first runs are no measure: they may have to allocate, and the caches hold what another process ran. */
 async function time(opened: Session, request: Extract<RunnerRequest, { kind: 'time' }>): Promise<RunnerReply> {
   const inputs = inputsOf(opened, request.feeds);
-  await opened.run(inputs);
+  const warmAt = performance.now() + warmUpShare * request.budgetMs;
+  do await opened.run(inputs);
+  while (performance.now() < warmAt);
   const durationsMs: number[] = [];
   const endsAt = performance.now() + request.budgetMs;
   do {
