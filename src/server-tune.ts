@@ -11,6 +11,7 @@ import { systemClock } from './adapters/system-clock.ts';
 import { parseModelConfig } from './config/model-config.ts';
 import type { Config } from './config/schema.ts';
 import { HotpathError, invalidInput } from './core/errors.ts';
+import { probeSpec } from './core/registry/engine-spec.ts';
 import { deriveMaxBatchSize, deriveSloMs, type Plan, planModel } from './core/registry/plan.ts';
 import { resolveVersion, serveVersions } from './core/registry/version-policy.ts';
 import { learnCost, powersOfTwo } from './core/registry/warm-up.ts';
@@ -88,7 +89,7 @@ export async function runTune(request: TuneRequest, hooks: TuneHooks): Promise<T
   const traffic = await openTraffic(request.trafficPath);
   const notes = noteBusy(loadavg()[0] ?? 0, availableParallelism());
   const key = { modelDigest: await source.digest(file), ...tunedMachine(limits.cores) };
-  const spec = specOf(entry, file, key.modelDigest, limits.runTimeoutMs);
+  const spec = probeSpec({ name: model, file, config: entry.config }, key.modelDigest, limits.runTimeoutMs);
   const report = await probe(spec, config);
   const plan = planModel(report, entry.config, limits.cores);
   let servedSloMs = limits.sloMs;
@@ -160,22 +161,6 @@ async function noModel(source: FilesystemModelSource, model: string): Promise<Ho
 
 function unsupported(model: string, why: string): HotpathError {
   return new HotpathError('UNSUPPORTED', `Model "${model}" ${why}.`);
-}
-
-/** As a load probes it: one session with one thread. */
-function specOf({ name, config }: ModelEntry, file: ModelFile, digest: string, runTimeoutMs: number): EngineSpec {
-  return {
-    name,
-    version: file.version,
-    path: file.path,
-    digest,
-    executionProviders: config.executionProviders ?? ['cpu'],
-    fallbackToCpu: config.fallbackToCpu ?? false,
-    instances: 1,
-    intraOpThreads: 1,
-    runTimeoutMs: config.runTimeoutMs ?? runTimeoutMs,
-    sessionOptions: config.sessionOptions,
-  };
 }
 
 async function probe(spec: EngineSpec, { cacheDir, loadTimeoutMs }: Config): Promise<ProbeReport> {

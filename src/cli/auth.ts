@@ -1,9 +1,9 @@
 /** `hotpath auth`: hashes passwords for authUsers, and rotates the keys that sign tokens. Starts no server; running ones notice by themselves. */
-import { parseArgs } from 'node:util';
 import { rotateKeyFile } from '../adapters/auth/key-file.ts';
 import { hashPassword } from '../adapters/auth/password.ts';
 import { loadConfig } from '../config/load.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { type CommandFlags, readFlags } from './command-flags.ts';
 import { type PasswordInput, readPassword } from './read-password.ts';
 
 export const help = `Usage: hotpath auth hash
@@ -34,22 +34,12 @@ export async function runAuth(
   context: CommandContext,
   input: PasswordInput,
 ): Promise<ExitCode> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = readFlags(args, options);
   const [action, ...rest] = positionals;
   if (rest.length > 0) throw new UsageError(`Unexpected argument "${rest[0]}".`);
   if (action === 'hash') return printHash(context, input);
   if (action === 'rotate') return rotate(values, context);
   throw new UsageError('Say what to do: hash or rotate.');
-}
-
-type Parsed = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-
-function parse(args: readonly string[]): Parsed {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
 }
 
 async function printHash({ terminal }: CommandContext, input: PasswordInput): Promise<ExitCode> {
@@ -59,7 +49,7 @@ async function printHash({ terminal }: CommandContext, input: PasswordInput): Pr
   return 0;
 }
 
-async function rotate(values: Parsed['values'], { terminal, env }: CommandContext): Promise<ExitCode> {
+async function rotate(values: CommandFlags<typeof options>, { terminal, env }: CommandContext): Promise<ExitCode> {
   const { config: file, 'auth-key-file': path, algorithm = 'EdDSA' } = values;
   if (algorithm !== 'EdDSA' && algorithm !== 'ES256') throw new UsageError('--algorithm must be EdDSA or ES256.');
   const { config } = loadConfig({ file, env, flags: { 'auth-key-file': path } });

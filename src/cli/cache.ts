@@ -1,8 +1,8 @@
 /** `hotpath cache`: what a running server remembers, forgetting it, filling it. Asks the admin listener; works without any model here. */
-import { parseArgs } from 'node:util';
 import { type AdminTarget, apiKeyVariable, askAdmin, askAdminLines, defaultAdminUrl } from './ask-admin.ts';
 import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { type CommandFlags, readFlags } from './command-flags.ts';
 import { ProgressLine, renderDuration, renderProgress } from './progress-line.ts';
 import { renderTable } from './table.ts';
 import type { Style, Terminal } from './terminal.ts';
@@ -33,7 +33,7 @@ const options = {
   json: { type: 'boolean' },
 } as const;
 
-type Flags = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+type Flags = CommandFlags<typeof options>;
 type Flag = keyof typeof options;
 
 interface Asked {
@@ -57,13 +57,7 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
 type Act = (asked: Asked) => Promise<ExitCode>;
 
 function parse(args: readonly string[]): { readonly flags: Flags; readonly act: Act } {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  const { values: flags, positionals } = parsed;
+  const { values: flags, positionals } = readFlags(args, options);
   const [action, ...names] = positionals;
   switch (action) {
     case 'status':

@@ -1,5 +1,4 @@
 /** `hotpath keys`: makes, lists and revokes API keys, directly in the database of the configuration. Running servers notice within 2 s. */
-import { parseArgs } from 'node:util';
 import { keyCrypto } from '../adapters/auth/digest.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { loadConfig } from '../config/load.ts';
@@ -9,6 +8,7 @@ import { HotpathError } from '../core/errors.ts';
 import type { Database } from '../ports/database.ts';
 import { databaseOptions, openDatabase } from '../server-database.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { type CommandFlags, readFlags } from './command-flags.ts';
 import { renderTable } from './table.ts';
 
 export const help = `Usage: hotpath keys create --name <text> --role predict|operate|admin [--models <patterns>] [--rate <n>]
@@ -44,8 +44,7 @@ const options = {
   'database-url': { type: 'string' },
 } as const;
 
-type Parsed = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-type Flags = Parsed['values'];
+type Flags = CommandFlags<typeof options>;
 
 export type KeyDatabase = Pick<Database, 'keys' | 'audit' | 'close'>;
 /** Ready to use: with its schema up to date. */
@@ -79,13 +78,7 @@ export async function runKeys(
 type Act = (database: KeyDatabase, terminal: CommandContext['terminal']) => Promise<void>;
 
 function parse(args: readonly string[]): { readonly flags: Flags; readonly act: Act } {
-  let parsed: Parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  const { values: flags, positionals } = parsed;
+  const { values: flags, positionals } = readFlags(args, options);
   const [action, ...rest] = positionals;
   const act = actOf(action, rest, flags);
   return { flags, act };

@@ -2,10 +2,10 @@
  * `hotpath optimize <model> --background`: a running server does the work for one of its models. Called by optimize.ts; asks the admin
  * listener and needs no model here. What the flags may say is for the server to judge, except for what is a number.
  */
-import { parseArgs } from 'node:util';
 import { apiKeyVariable, askAdmin, defaultAdminUrl } from './ask-admin.ts';
 import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { type CommandFlags, readFlags } from './command-flags.ts';
 import { followTask } from './follow-task.ts';
 import { parseShare } from './share-flag.ts';
 import type { TaskView } from './task-view.ts';
@@ -52,7 +52,7 @@ const options = {
 
 const notHere = ['out', 'name', 'report', 'register', 'models', 'force', 'class-names'] as const;
 
-type Flags = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+type Flags = CommandFlags<typeof options>;
 
 export async function run(args: readonly string[], { terminal, env }: CommandContext): Promise<ExitCode> {
   const { model, flags } = parse(args);
@@ -77,13 +77,7 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
 }
 
 function parse(args: readonly string[]): { readonly model: string; readonly flags: Flags } {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  const { values: flags, positionals } = parsed;
+  const { values: flags, positionals } = readFlags(args, options);
   const [model, ...more] = positionals;
   if (model === undefined || model === '' || more.length > 0)
     throw new UsageError('Give the name of one model of the server.');

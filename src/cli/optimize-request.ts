@@ -1,7 +1,6 @@
 /** The flags of `hotpath optimize` as a request. Called by optimize.ts. */
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { parseClassNames } from '../optimizer/data/class-labels.ts';
 import { parseImageOptions } from '../optimizer/data/image-folder.ts';
 import type { DataRequest } from '../optimizer/data/load-data.ts';
@@ -12,6 +11,7 @@ import { targets } from '../optimizer/plan/result.ts';
 import { tasks } from '../optimizer/verify/verify.ts';
 import { imageRecipes } from '../vision/image-recipe.ts';
 import { UsageError } from './command.ts';
+import { type CommandFlags, readFlags } from './command-flags.ts';
 import { backgroundHelp } from './optimize-background.ts';
 import { parseShare } from './share-flag.ts';
 
@@ -67,16 +67,11 @@ const options = {
   json: { type: 'boolean' },
 } as const;
 
-export type OptimizeFlags = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+export type OptimizeFlags = CommandFlags<typeof options>;
 
 /** @throws UsageError */
 export function parseOptimizeFlags(args: readonly string[]): { readonly model: string; readonly flags: OptimizeFlags } {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const parsed = readFlags(args, options);
   const [model, ...more] = parsed.positionals;
   if (model === undefined || more.length > 0) throw new UsageError('Give one model file.');
   return { model, flags: parsed.values };

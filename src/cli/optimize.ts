@@ -18,26 +18,24 @@ import { modelName, parseOptimizeFlags, readOptimizeOptions } from './optimize-r
 import { renderOptimized } from './optimize-table.ts';
 import { ProgressLine, renderShare } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
+import { untilInterrupted } from './until-interrupted.ts';
 
 export { help } from './optimize-request.ts';
 
 const keptOriginal = 3;
+const interrupted = 'Interrupted; the next run goes on from here.';
 
 export async function run(args: readonly string[], context: CommandContext): Promise<ExitCode> {
   if (args.includes('--background')) return runInBackground(args, context);
   const { terminal } = context;
   const { model, flags } = parseOptimizeFlags(args);
-  const cancel = new AbortController();
-  const onSignal = () => cancel.abort(new HotpathError('CANCELLED', 'Interrupted; the next run goes on from here.'));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    return await optimize(await readOptimizeOptions(model, flags), flags, terminal, cancel.signal);
+    const asked = await readOptimizeOptions(model, flags);
+    return await untilInterrupted((signal) => optimize(asked, flags, terminal, signal), interrupted);
   } catch (error) {
     if (!(error instanceof HotpathError) || error.code === 'INTERNAL') throw error;
     terminal.err(`hotpath: ${error.message}`);
     return 1;
-  } finally {
-    process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal);
   }
 }
 

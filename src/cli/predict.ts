@@ -1,7 +1,7 @@
 /** `hotpath predict iris 5.1 3.5 1.4 0.2`: one prediction of a running server. For a first try; programs should speak HTTP. */
-import { parseArgs } from 'node:util';
 import { AskError, askServer, defaultServerUrl } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { readFlags } from './command-flags.ts';
 
 export const help = `Usage: hotpath predict <model> <number>... [--url <server>] [--json]
 
@@ -19,13 +19,8 @@ interface Question {
 }
 
 function parse(args: readonly string[]): Question {
-  let parsed: { values: { url?: string; json?: boolean }; positionals: string[] };
-  try {
-    const options = { url: { type: 'string' }, json: { type: 'boolean' } } as const;
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const options = { url: { type: 'string' }, json: { type: 'boolean' } } as const;
+  const parsed = readFlags(args, options);
   const [model, ...numbers] = parsed.positionals;
   if (model === undefined || numbers.length === 0) throw new UsageError('Give a model and the numbers of one row.');
   const features = numbers.map((text) => {

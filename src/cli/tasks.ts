@@ -1,8 +1,8 @@
 /** `hotpath tasks`: the background tasks of a running server: which there are, how far one is, calling one off. Asks the admin listener. */
-import { parseArgs } from 'node:util';
 import { apiKeyVariable, askAdmin, defaultAdminUrl } from './ask-admin.ts';
 import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { readFlags } from './command-flags.ts';
 import { type Following, fetchTask, followTask, isEnded } from './follow-task.ts';
 import { renderTask, renderTasks } from './task-text.ts';
 import type { TaskView } from './task-view.ts';
@@ -36,12 +36,7 @@ export async function run(args: readonly string[], { terminal, env }: CommandCon
 }
 
 function parse(args: readonly string[]): { readonly url: string; readonly json: boolean; readonly act: Act } {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const parsed = readFlags(args, options);
   const { url = defaultAdminUrl, json = false, follow = false } = parsed.values;
   return { url, json, act: actOf(parsed.positionals, follow) };
 }

@@ -2,15 +2,16 @@
  * `hotpath tune`: which instances, threads, batch and graph optimization answer the most requests in time on this machine, measured and
  * written into the model's tuning.json. Works without a server.
  */
-import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/load.ts';
 import { HotpathError } from '../core/errors.ts';
 import type { ExecutionProvider } from '../ports/engine.ts';
 import { runTune, type TuneRequest } from '../server-tune.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { type CommandFlags, readFlags } from './command-flags.ts';
 import { ProgressLine } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
 import { renderTuned } from './tune-table.ts';
+import { untilInterrupted } from './until-interrupted.ts';
 
 const providers = ['cpu', 'webgpu', 'cuda', 'tensorrt'] as const satisfies readonly ExecutionProvider[];
 
@@ -50,24 +51,19 @@ const options = {
   json: { type: 'boolean' },
 } as const;
 
-type Flags = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+type Flags = CommandFlags<typeof options>;
 
 const keptDefault = 3;
 
 export async function run(args: readonly string[], { terminal, env }: CommandContext): Promise<ExitCode> {
   const { model, flags } = parse(args);
   const request = readRequest(model, flags, env);
-  const cancel = new AbortController();
-  const onSignal = () => cancel.abort(new HotpathError('CANCELLED', 'Interrupted; nothing was written.'));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    return await tune(request, flags.json ?? false, terminal, cancel.signal);
+    return await untilInterrupted((signal) => tune(request, flags.json ?? false, terminal, signal));
   } catch (error) {
     if (!(error instanceof HotpathError) || error.code === 'INTERNAL') throw error;
     terminal.err(`hotpath: ${error.message}`);
     return 1;
-  } finally {
-    process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal);
   }
 }
 
@@ -81,12 +77,7 @@ async function tune(request: TuneRequest, json: boolean, terminal: Terminal, sig
 }
 
 function parse(args: readonly string[]): { readonly model: string; readonly flags: Flags } {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const parsed = readFlags(args, options);
   const [model, ...more] = parsed.positionals;
   if (model === undefined || more.length > 0) throw new UsageError('Give the name of one model.');
   return { model, flags: parsed.values };

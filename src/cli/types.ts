@@ -1,8 +1,8 @@
 /** `hotpath types iris`: TypeScript types of models, for the typed clients. Reads a running server or a file, changes neither. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { defaultServerUrl } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
+import { readFlags } from './command-flags.ts';
 import { renderModelTypes, type TypedModel } from './model-types-text.ts';
 import { fromAll, fromFile, fromServer, NoSignatureError } from './types-source.ts';
 
@@ -33,12 +33,7 @@ const options = {
 } as const;
 
 function parse(args: readonly string[]): Question {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const parsed = readFlags(args, options);
   const { url, all = false, file, out } = parsed.values;
   const names = [...new Set(parsed.positionals)];
   if (all === names.length > 0) throw new UsageError('Give the names of models, or --all.');

@@ -4,10 +4,16 @@
  */
 import { HotpathError } from '../core/errors.ts';
 
-/** @throws CANCELLED after a signal, whatever the job made of it */
-export async function untilInterrupted<Result>(job: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+/**
+ * @param sentence what the user is told then
+ * @throws CANCELLED after a signal, whatever the job made of it
+ */
+export async function untilInterrupted<Result>(
+  job: (signal: AbortSignal) => Promise<Result>,
+  sentence = 'Interrupted: nothing was written.',
+): Promise<Result> {
   const cancel = new AbortController();
-  const onSignal = () => cancel.abort();
+  const onSignal = () => cancel.abort(new HotpathError('CANCELLED', sentence));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     const result = await job(cancel.signal);
@@ -17,5 +23,5 @@ export async function untilInterrupted<Result>(job: (signal: AbortSignal) => Pro
   } finally {
     process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal);
   }
-  throw new HotpathError('CANCELLED', 'Interrupted: nothing was written.');
+  throw new HotpathError('CANCELLED', sentence);
 }

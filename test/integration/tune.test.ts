@@ -205,7 +205,7 @@ describe('hotpath tune', () => {
     const measuring = await childOf(cli.pid!, 'server-tune-child');
     cli.kill('SIGINT');
     assert.equal(await ended, 1);
-    assert.match(said, /hotpath: Interrupted; nothing was written\.\n$/);
+    assert.match(said, /hotpath: Interrupted: nothing was written\.\n$/);
     assert.ok(!existsSync(`/proc/${measuring}`));
     assert.deepEqual((await readdir(join(models, 'iris'))).sort(), ['1', 'model.json']);
   });

@@ -2,7 +2,7 @@
  * Brings one version from file to ready: digest, probe, plan, room in the budget, engine, warm-up, batcher. Called by the
  * loader for lazy loads and reloads alike. When it fails or is cancelled in the middle, it leaves nothing behind.
  */
-import type { EngineModel, EngineSpec, ProbeReport } from '../../ports/engine.ts';
+import type { EngineModel, ProbeReport } from '../../ports/engine.ts';
 import type { ModelFile } from '../../ports/model-source.ts';
 import type { CostModel } from '../batching/cost-model.ts';
 import { HotpathError } from '../errors.ts';
@@ -11,7 +11,8 @@ import type { CancelToken, ModelView, Priority } from '../types.ts';
 import { cacheIdentityOf } from './cache-identity.ts';
 import { resolveDeclared } from './declared-parts.ts';
 import { runDeclaredWarmUps } from './declared-warm-up.ts';
-import type { ModelRunner, OpenFeatures, RegistryOptions } from './dependencies.ts';
+import type { ModelRunner, OpenFeatures } from './dependencies.ts';
+import { probeSpec } from './engine-spec.ts';
 import { loadPipeline } from './load-pipeline.ts';
 import { type LoadContext, type LoadRequest, loadKey } from './load-request.ts';
 import { LoadedModel } from './loaded-model.ts';
@@ -39,7 +40,7 @@ export async function loadVersion<R extends ModelRunner>(
   const tuned = applyTuning(written, digest);
   const { config } = tuned;
   const request = { ...written, config };
-  const spec = specFor(context.options, request, digest);
+  const spec = probeSpec(request, digest, context.options.runTimeoutMs);
   checkCancelled(token);
   const report = await engine.probe(spec);
   checkCancelled(token);
@@ -91,23 +92,6 @@ export async function loadVersion<R extends ModelRunner>(
 function refuseUnloadable(file: ModelFile): void {
   if (file.problem !== undefined) throw failed(file.problem);
   if (file.sizeBytes === 0) throw failed('The file model.onnx is empty.');
-}
-
-/** What the probe runs: one session with one thread. */
-function specFor(options: RegistryOptions, { name, file, config }: LoadRequest, digest: string): EngineSpec {
-  return {
-    name,
-    version: file.version,
-    path: file.path,
-    digest,
-    executionProviders: config.executionProviders ?? ['cpu'],
-    fallbackToCpu: config.fallbackToCpu ?? false,
-    instances: 1,
-    intraOpThreads: 1,
-    runTimeoutMs: config.runTimeoutMs ?? options.runTimeoutMs,
-    sessionOptions: config.sessionOptions,
-    upstream: config.upstream,
-  };
 }
 
 async function sweep<R extends ModelRunner>(
