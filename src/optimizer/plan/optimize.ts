@@ -4,15 +4,9 @@
  */
 import { basename } from 'node:path';
 import { HotpathError, invalidInput } from '../../core/errors.ts';
-import { elementCount } from '../../core/tensor.ts';
 import type { DataRequest } from '../data/load-data.ts';
-import { loadData } from '../data/load-data.ts';
-import type { LoadedData, Rows } from '../data/rows.ts';
-import { SeparateRows, splitRows } from '../data/rows.ts';
-import { makeRows } from '../data/synthetic.ts';
 import type { Graph } from '../graph/graph.ts';
 import { loadModel } from '../graph/load.ts';
-import type { OpenModel } from '../pass.ts';
 import { percent } from '../verify/gate.ts';
 import { RowwiseRunner } from '../verify/rowwise-runner.ts';
 import type { Reference, Task } from '../verify/verify.ts';
@@ -22,12 +16,14 @@ import { buildVariant, failed, sizeOf } from './build-variant.ts';
 import type { Candidate } from './choose.ts';
 import { choose, paretoFront } from './choose.ts';
 import { findPass } from './pass-table.ts';
+import type { PreparedRows } from './prepare-rows.ts';
+import { prepareRows } from './prepare-rows.ts';
 import type { ModelProfile } from './profile.ts';
 import { profileModel } from './profile.ts';
 import type { Recipe, Situation } from './recipes.ts';
 import { offers } from './recipes.ts';
 import type { CheckedVariant, OptimizeResult, Target } from './result.ts';
-import type { ModelTrial, OptimizeTools } from './tools.ts';
+import type { OptimizeTools } from './tools.ts';
 import { digestModel, WorkFolder } from './work-folder.ts';
 
 export interface OptimizeOptions {
@@ -56,21 +52,11 @@ export interface Optimized {
   readonly chosenPath: string | undefined;
 }
 
-/** Verification runs every variant on every row: this is what one may take. */
-const verifyMs = 10_000;
-const calibrateMs = 4000;
-const mostRows = 2000;
-const fewestRows = 32;
-const madeUpBytes = 2 ** 27;
-
 interface Prepared {
   readonly graph: Graph;
   readonly work: WorkFolder;
-  readonly calibration: Rows;
-  readonly heldOut: Rows;
+  readonly rows: PreparedRows;
   readonly reference: Reference;
-  readonly data: OptimizeResult['data'];
-  readonly notes: readonly string[];
   /** Whether rows may share a run. */
   readonly batched: boolean;
 }
@@ -83,18 +69,24 @@ export async function optimizeModel(options: OptimizeOptions, tools: OptimizeToo
   const candidates = await timeAll(prepared, checked, options, tools);
   const choice = choose(candidates, target, force);
   const front = paretoFront(candidates);
-  const { graph, work, data, reference, notes } = prepared;
+  const { graph, work, rows, reference } = prepared;
   const result: OptimizeResult = {
     model: basename(modelPath),
     task: reference.task,
     target,
     maxDrop,
-    data,
+    data: {
+      title: rows.title,
+      synthetic: rows.synthetic,
+      calibrationRows: rows.calibration.rows,
+      heldOutRows: reference.rows,
+      labelled: rows.labelled,
+    },
     machine: tools.machine,
     variants: candidates.map((candidate) => ({ ...candidate, pareto: front.has(candidate.id) })),
     chosen: choice.id,
     choice: choice.reason,
-    notes: [...notes, ...reference.notes, ...guessNotes(reference, candidates), ...graphNotes(graph)],
+    notes: [...rows.notes, ...reference.notes, ...guessNotes(reference, candidates), ...graphNotes(graph)],
   };
   return { result, chosenPath: choice.id === undefined ? undefined : work.modelPath(choice.id) };
 }
@@ -107,80 +99,21 @@ async function prepare(options: OptimizeOptions, tools: OptimizeTools): Promise<
   const runner = new RowwiseRunner(tools.runner);
   const original = await runner.open(modelPath);
   try {
-    const loaded = data === undefined ? madeUp(original, trial, tools) : await load(original, data, tools);
-    const { rows, note } = joinable(loaded.rows, original, trial);
-    const limits = { mostHeldOut: affordableRows(trial), mostCalibration: usefulRows(trial) };
-    const split = splitRows(rows, tools.random('split'), limits);
+    const rows = await prepareRows(original, trial, data, tools);
     tools.onProgress(0.03, 'running the original');
     const { signal } = tools;
-    const { classNames } = loaded;
-    const reference = await makeReference(original, split.heldOut, { task, classNames, signal });
-    const key = [
-      tools.version,
-      tools.machine,
-      await digestModel(modelPath, graph),
-      loaded.digest,
-      maxDrop,
-      reference.task,
-    ];
+    const reference = await makeReference(original, rows.heldOut, { task, classNames: rows.classNames, signal });
+    const key = [tools.version, tools.machine, await digestModel(modelPath, graph), rows.key, maxDrop, reference.task];
     return {
       graph,
       work: new WorkFolder(outFolder, key),
-      calibration: split.calibration,
-      heldOut: split.heldOut,
+      rows,
       reference,
-      data: {
-        title: loaded.title,
-        synthetic: data === undefined,
-        calibrationRows: split.calibration.rows,
-        heldOutRows: reference.rows,
-        labelled: rows.labels !== undefined,
-      },
-      notes: [...(data === undefined ? [madeUpNote] : []), ...loaded.notes, ...note, ...split.notes],
       batched: rows.joinable && original.inputs.every(({ shape }) => shape[0] !== 1),
     };
   } finally {
     await original.close();
   }
-}
-
-const madeUpNote =
-  'NO DATA WAS GIVEN: rows were made up from random numbers. Times and sizes are right; what is said about quality is only a hint. ' +
-  'Give rows like those of your users with --data.';
-
-function affordableRows({ singleRunMs = 1 }: ModelTrial): number {
-  return Math.max(fewestRows, Math.min(mostRows, Math.floor(verifyMs / singleRunMs)));
-}
-
-async function load({ inputs }: OpenModel, data: DataRequest, tools: OptimizeTools): Promise<LoadedData> {
-  const { signal } = tools;
-  return loadData(inputs, data, { signal, onProgress: (share, what) => tools.onProgress(0.03 * share, what) });
-}
-
-/** Ranges are known after a few hundred rows; repairing a pruned layer of a thousand inputs takes several thousand, where they are cheap. */
-function usefulRows({ singleRunMs = 1 }: ModelTrial): number {
-  return Math.max(512, Math.min(4096, Math.floor(calibrateMs / singleRunMs)));
-}
-
-/** A third of them is held out. */
-function madeUp(original: OpenModel, trial: ModelTrial, tools: OptimizeTools): LoadedData {
-  const specs = original.inputs.map((input) => ({ ...input, trialShape: trial.shapes?.[input.name] }));
-  const rowBytes = specs.reduce(
-    (sum, { trialShape, shape }) => sum + 4 * Math.abs(elementCount(trialShape ?? shape)),
-    1,
-  );
-  const affordable = Math.min(1536, 3 * affordableRows(trial), Math.floor(madeUpBytes / rowBytes));
-  const count = Math.max(fewestRows, affordable);
-  const rows = makeRows(specs, count, tools.random('rows'));
-  const title = `${count} made-up rows`;
-  return { rows, digest: title, title, classNames: undefined, notes: [] };
-}
-
-/** Rows of a model that mixes the rows of a batch are run one by one. */
-function joinable(rows: Rows, original: OpenModel, { batch }: ModelTrial): { rows: Rows; note: readonly string[] } {
-  const fixed = original.inputs.every(({ shape }) => shape[0] === 1);
-  if (!rows.joinable || batch.safe || fixed) return { rows, note: [] };
-  return { rows: new SeparateRows(rows), note: [`Rows are run one by one. ${batch.reason}`] };
 }
 
 /** A model fed wrongly is as right as chance is: then nothing that is said about quality means anything. */
@@ -201,9 +134,10 @@ function graphNotes(graph: Graph): string[] {
 }
 
 async function buildAll(prepared: Prepared, options: OptimizeOptions, tools: OptimizeTools): Promise<CheckedVariant[]> {
-  const { graph, work, calibration, heldOut, reference, data } = prepared;
+  const { graph, work, reference } = prepared;
+  const { calibration, heldOut, synthetic } = prepared.rows;
   const profile = profileModel(graph);
-  const situation = { profile, machine: tools.machine, calibrationRows: calibration.rows, synthetic: data.synthetic };
+  const situation = { profile, machine: tools.machine, calibrationRows: calibration.rows, synthetic };
   const wanted = wantedRecipes(options.recipes, tools);
   const checked: CheckedVariant[] = [];
   const runner = new RowwiseRunner(tools.runner);
@@ -264,7 +198,7 @@ function anySituation({ machine }: OptimizeTools): Situation {
 }
 
 async function timeAll(
-  { graph, work, heldOut, batched }: Prepared,
+  { graph, work, rows: { heldOut }, batched }: Prepared,
   checked: readonly CheckedVariant[],
   { modelPath, batchMs }: OptimizeOptions,
   { runner, memoryBytes, signal, onProgress }: OptimizeTools,
