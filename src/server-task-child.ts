@@ -119,7 +119,10 @@ function optionsOf({ folder, modelPath, file, labels, classNames, request }: Opt
   return {
     modelPath,
     outFolder: folder,
-    data: path === undefined ? undefined : { path, labels, classNames, image: parseImageOptions(image, imageSize) },
+    data:
+      path === undefined
+        ? undefined
+        : { path, labels, classNames, image: { ...parseImageOptions(image, imageSize), followLinks: false } },
     recipes: passes,
     ...(maxDrop === undefined ? {} : { maxDrop }),
     ...(target === undefined ? {} : { target }),

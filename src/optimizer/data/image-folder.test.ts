@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -85,6 +85,14 @@ describe('a folder of pictures', () => {
     await assert.rejects(loadData([table], { path: join(folder, 'plain'), image: raw }), /which is no picture/);
     writeFileSync(join(folder, 'empty/a.png'), '');
     await assert.rejects(load('empty'), /No picture could be read\. a\.png/);
+  });
+
+  it('is taken with what links in it lead to, or without', async () => {
+    await put('linked/a.png', '#050000');
+    symlinkSync(join(folder, 'plain/b.png'), join(folder, 'linked/b.png'));
+    assert.deepEqual(firstPixels((await load('linked')).rows), [5, 32]);
+    const own = await load('linked', { image: { ...raw, followLinks: false } });
+    assert.deepEqual(firstPixels(own.rows), [5]);
   });
 
   it('is given up when asked to', async () => {

@@ -3,6 +3,7 @@
  * kept as bytes of the model's size, a quarter of what the tensors would take.
  */
 import { createHash } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { HotpathError, invalidInput } from '../../core/errors.ts';
@@ -22,6 +23,8 @@ export interface ImageOptions {
   readonly recipe?: ImageRecipe | undefined;
   /** For models that take any size. */
   readonly size?: ImageSize | undefined;
+  /** Links may lead anywhere: not to be followed in folders that others write to. @default true */
+  readonly followLinks?: boolean | undefined;
   readonly classNames?: readonly string[] | undefined;
   readonly onProgress?: ((share: number, what: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -60,12 +63,12 @@ export async function readImageFolder(
   name: string,
   options: ImageOptions,
 ): Promise<LoadedData> {
-  const { recipe, size, classNames: known, signal, onProgress } = options;
+  const { recipe, size, followLinks = true, classNames: known, signal, onProgress } = options;
   const input = imageInputOf(inputs, size);
   if (recipe === undefined) {
     throw invalidInput('image', `How does the model take pictures? Say it with --image. ${describeImageRecipes()}`);
   }
-  const all = await listPictures(folder);
+  const all = await listPictures(folder, followLinks);
   if (all.length === 0) {
     throw invalidInput('data', `There are no pictures in "${name}" (${pictureKinds.join(', ')}).`);
   }
@@ -98,25 +101,27 @@ export async function readImageFolder(
 }
 
 /** Sorted, so that the same folder gives the same rows. Either all lie in folders of a class, or none does. */
-async function listPictures(folder: string): Promise<PictureFile[]> {
-  const entries = (await readdir(folder, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+async function listPictures(folder: string, followLinks: boolean): Promise<PictureFile[]> {
+  const isPicture = (entry: Dirent): boolean =>
+    !entry.name.startsWith('.') &&
+    (pictureKinds as readonly string[]).includes(extname(entry.name).toLowerCase()) &&
+    (entry.isFile() || (followLinks && entry.isSymbolicLink()));
+  const entries = await sorted(folder);
   const here = entries
-    .filter((entry) => !entry.isDirectory() && isPicture(entry.name))
+    .filter(isPicture)
     .map(({ name }): PictureFile => ({ path: join(folder, name), name, label: undefined }));
   if (here.length > 0) return here;
   const below: PictureFile[] = [];
-  for (const entry of entries) {
-    if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
-    const names = (await readdir(join(folder, entry.name))).filter(isPicture).sort();
-    for (const name of names) {
-      below.push({ path: join(folder, entry.name, name), name: `${entry.name}/${name}`, label: entry.name });
+  for (const { name: label } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
+    for (const { name } of (await sorted(join(folder, label))).filter(isPicture)) {
+      below.push({ path: join(folder, label, name), name: `${label}/${name}`, label });
     }
   }
   return below;
 }
 
-function isPicture(name: string): boolean {
-  return !name.startsWith('.') && (pictureKinds as readonly string[]).includes(extname(name).toLowerCase());
+async function sorted(folder: string): Promise<Dirent[]> {
+  return (await readdir(folder, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function evenly<T>(items: readonly T[], most: number): readonly T[] {

@@ -29,7 +29,7 @@ export interface DataRequest {
   /** By class number. */
   readonly classNames?: readonly string[] | undefined;
   /** How the model takes pictures. */
-  readonly image?: Pick<ImageOptions, 'recipe' | 'size'> | undefined;
+  readonly image?: Pick<ImageOptions, 'recipe' | 'size' | 'followLinks'> | undefined;
 }
 
 const kinds = '.npz, .npy, .csv or .jsonl, or a folder of pictures';
