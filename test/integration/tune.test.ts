@@ -63,7 +63,8 @@ describe('hotpath tune', () => {
     assert.equal(result.sloMs, 200);
     assert.equal(tuned.servedSloMs, 1000);
     assert.equal(result.possible, 9);
-    assert.ok(result.points.length >= 2);
+    // A slow machine may have had no time for a second one, and then says so.
+    assert.ok(result.points.length >= (result.finished ? 2 : 1));
     for (const { point, requestsPerSecond, perRowMs, fixedMs } of result.points) {
       assert.ok(point.instances * point.intraOpThreads <= 2);
       assert.ok(requestsPerSecond > 0 && perRowMs + fixedMs > 0);
