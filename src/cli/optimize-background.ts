@@ -7,6 +7,7 @@ import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
 import { type CommandFlags, readFlags } from './command-flags.ts';
 import { followTask } from './follow-task.ts';
+import { optimizeFlags } from './optimize-flags.ts';
 import { parseShare } from './share-flag.ts';
 import type { TaskView } from './task-view.ts';
 
@@ -23,33 +24,17 @@ the next version of that model. Flags as above, and:
   --url <admin>      Address of the admin listener [${defaultAdminUrl}]; with access control on, ${apiKeyVariable} holds the key`;
 
 const options = {
+  ...optimizeFlags,
   background: { type: 'boolean' },
   version: { type: 'string' },
-  data: { type: 'string' },
   hours: { type: 'string' },
   top: { type: 'string' },
-  labels: { type: 'string' },
-  image: { type: 'string' },
-  'image-size': { type: 'string' },
-  'max-drop': { type: 'string' },
-  target: { type: 'string' },
-  task: { type: 'string' },
-  passes: { type: 'string' },
-  seconds: { type: 'string' },
   'no-register': { type: 'boolean' },
   follow: { type: 'boolean' },
   url: { type: 'string' },
-  json: { type: 'boolean' },
-  // Those of a run without a server, to say so.
-  out: { type: 'string' },
-  name: { type: 'string' },
-  report: { type: 'string' },
-  register: { type: 'string' },
-  models: { type: 'string' },
-  force: { type: 'boolean' },
-  'class-names': { type: 'string' },
 } as const;
 
+/** They are of a run without a server. */
 const notHere = ['out', 'name', 'report', 'register', 'models', 'force', 'class-names'] as const;
 
 type Flags = CommandFlags<typeof options>;

@@ -13,6 +13,7 @@ import { imageRecipes } from '../vision/image-recipe.ts';
 import { UsageError } from './command.ts';
 import { type CommandFlags, readFlags } from './command-flags.ts';
 import { backgroundHelp } from './optimize-background.ts';
+import { optimizeFlags } from './optimize-flags.ts';
 import { parseShare } from './share-flag.ts';
 
 const imageNames = Object.keys(imageRecipes).join(', ');
@@ -47,31 +48,11 @@ ${backgroundHelp}
 
 An interrupted run goes on where it stopped. Exit codes: 0 a variant was written, 1 failed, 2 used wrongly, 3 the model is best as it is.`;
 
-const options = {
-  data: { type: 'string' },
-  labels: { type: 'string' },
-  'class-names': { type: 'string' },
-  image: { type: 'string' },
-  'image-size': { type: 'string' },
-  'max-drop': { type: 'string' },
-  target: { type: 'string' },
-  task: { type: 'string' },
-  passes: { type: 'string' },
-  seconds: { type: 'string' },
-  out: { type: 'string' },
-  name: { type: 'string' },
-  report: { type: 'string' },
-  register: { type: 'string' },
-  models: { type: 'string' },
-  force: { type: 'boolean' },
-  json: { type: 'boolean' },
-} as const;
-
-export type OptimizeFlags = CommandFlags<typeof options>;
+export type OptimizeFlags = CommandFlags<typeof optimizeFlags>;
 
 /** @throws UsageError */
 export function parseOptimizeFlags(args: readonly string[]): { readonly model: string; readonly flags: OptimizeFlags } {
-  const parsed = readFlags(args, options);
+  const parsed = readFlags(args, optimizeFlags);
   const [model, ...more] = parsed.positionals;
   if (model === undefined || more.length > 0) throw new UsageError('Give one model file.');
   return { model, flags: parsed.values };

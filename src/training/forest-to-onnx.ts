@@ -3,9 +3,10 @@
  * Called by train-iris.ts. The model's labels and probabilities equal `predictForest` exactly; forest.ts says why.
  */
 import type { Attribute, OnnxModel } from '../onnx-file/model.ts';
-import { floats, ints, makeModel, makeNode, makeValueInfo, string, strings } from '../onnx-file/model.ts';
+import { floats, ints, makeModel, makeNode, makeValueInfo, string } from '../onnx-file/model.ts';
 import type { Forest } from './forest.ts';
 import { unitsPerForest } from './forest.ts';
+import { nodeAttributes } from './trees/node-attributes.ts';
 
 /** `features` float32 [batch, F] -> `label` int64 [batch], `probabilities` float32 [batch, C]. */
 export function forestToOnnx(forest: Forest): OnnxModel {
@@ -14,7 +15,7 @@ export function forestToOnnx(forest: Forest): OnnxModel {
     'TreeEnsembleClassifier',
     ['features'],
     ['label', 'probabilities'],
-    { ...nodeAttributes(forest), ...voteAttributes(forest), post_transform: string('NONE') },
+    { ...nodeAttributes(forest.trees), ...voteAttributes(forest), post_transform: string('NONE') },
     { name: 'forest', domain: 'ai.onnx.ml' },
   );
   return makeModel({
@@ -30,37 +31,6 @@ export function forestToOnnx(forest: Forest): OnnxModel {
       ],
     },
   });
-}
-
-/** One entry per node of every tree. NaN fails `<=` and takes the false branch in both worlds, the operator's default. */
-function nodeAttributes({ trees }: Forest): Record<string, Attribute> {
-  const treeIds: number[] = [];
-  const nodeIds: number[] = [];
-  const features: number[] = [];
-  const modes: string[] = [];
-  const values: number[] = [];
-  const trueIds: number[] = [];
-  const falseIds: number[] = [];
-  for (const [treeId, tree] of trees.entries()) {
-    for (const [nodeId, feature] of tree.feature.entries()) {
-      treeIds.push(treeId);
-      nodeIds.push(nodeId);
-      features.push(Math.max(feature, 0));
-      modes.push(feature < 0 ? 'LEAF' : 'BRANCH_LEQ');
-      values.push(tree.threshold[nodeId]!);
-      trueIds.push(tree.trueChild[nodeId]!);
-      falseIds.push(tree.falseChild[nodeId]!);
-    }
-  }
-  return {
-    nodes_treeids: ints(treeIds),
-    nodes_nodeids: ints(nodeIds),
-    nodes_featureids: ints(features),
-    nodes_modes: strings(modes),
-    nodes_values: floats(values),
-    nodes_truenodeids: ints(trueIds),
-    nodes_falsenodeids: ints(falseIds),
-  };
 }
 
 /**

@@ -28,7 +28,7 @@ export const furtherTraining: Pass<FurtherTrainingSettings> = async (graph, sett
     weightBits === undefined ? rest : { ...rest, fakeQuantization: await rounding(graph, weightBits, context) };
   context.onProgress(0.1, 'training');
   // On rows that are not trained on the best weights are chosen; they may be those from before.
-  const report = await distil(graph, original, bound(calibration), asked, context);
+  const report = await distil(graph, original, calibration, asked, context);
   context.onProgress(1, 'trained');
   return {
     title:
@@ -41,11 +41,6 @@ export const furtherTraining: Pass<FurtherTrainingSettings> = async (graph, sett
 
 async function rounding(graph: Graph, weightBits: number, context: PassContext) {
   return { weightBits, activations: await activationRanges(graph, context.calibration!, context) };
-}
-
-/** A class' methods are no properties of its own. */
-function bound(data: NonNullable<PassContext['calibration']>) {
-  return { rows: data.rows, labels: undefined, slice: data.slice.bind(data) };
 }
 
 function changes({ trained, lossBefore, lossAfter }: FineTuneReport): LayerChange[] {

@@ -1,8 +1,9 @@
 /** A tree ensemble as a trained model. TreeEnsembleRegressor only sums, whatever the task: ONNX Runtime's classifier treats two classes specially. */
 import type { Attribute } from '../../onnx-file/model.ts';
-import { floats, int, ints, string, strings } from '../../onnx-file/model.ts';
+import { floats, int, ints, string } from '../../onnx-file/model.ts';
 import type { Matrix, Prediction } from '../matrix.ts';
 import { argMax } from '../matrix.ts';
+import { nodeAttributes } from '../trees/node-attributes.ts';
 import type { TreeEnsemble } from '../trees/tree-ensemble.ts';
 import { scoreRows } from '../trees/tree-ensemble.ts';
 import { addArgMax, addScoreNodes, classesOfScores } from './class-scores.ts';
@@ -40,7 +41,7 @@ function predict(ensemble: TreeEnsemble, meaning: ScoreMeaning, matrix: Matrix):
 
 function addTo(graph: GraphBuilder, features: string, ensemble: TreeEnsemble, meaning: ScoreMeaning): ModelValues {
   const attributes = {
-    ...nodeAttributes(ensemble),
+    ...nodeAttributes(ensemble.trees),
     ...leafAttributes(ensemble),
     n_targets: int(ensemble.outputCount),
     aggregate_function: string('SUM'),
@@ -55,35 +56,6 @@ function addTo(graph: GraphBuilder, features: string, ensemble: TreeEnsemble, me
     return { task: 'classification', label: addArgMax(graph, scores), probabilities: scores };
   }
   return { task: 'regression', value: graph.add('Squeeze', [scores, graph.integers([1], [1])]) };
-}
-
-/** One entry per node of every tree. NaN fails `<=` and takes the false branch in both worlds, the operator's default. */
-function nodeAttributes({ trees }: TreeEnsemble): Record<string, Attribute> {
-  const columns = { tree: [] as number[], node: [] as number[], feature: [] as number[] };
-  const modes: string[] = [];
-  const values: number[] = [];
-  const trueIds: number[] = [];
-  const falseIds: number[] = [];
-  for (const [treeId, tree] of trees.entries()) {
-    for (const [nodeId, feature] of tree.feature.entries()) {
-      columns.tree.push(treeId);
-      columns.node.push(nodeId);
-      columns.feature.push(Math.max(feature, 0));
-      modes.push(feature < 0 ? 'LEAF' : 'BRANCH_LEQ');
-      values.push(tree.threshold[nodeId]!);
-      trueIds.push(tree.trueChild[nodeId]!);
-      falseIds.push(tree.falseChild[nodeId]!);
-    }
-  }
-  return {
-    nodes_treeids: ints(columns.tree),
-    nodes_nodeids: ints(columns.node),
-    nodes_featureids: ints(columns.feature),
-    nodes_modes: strings(modes),
-    nodes_values: floats(values),
-    nodes_truenodeids: ints(trueIds),
-    nodes_falsenodeids: ints(falseIds),
-  };
 }
 
 /** One entry per leaf and output it adds to; a leaf of zeros keeps one, so that every leaf is known. */

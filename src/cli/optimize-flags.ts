@@ -1,0 +1,20 @@
+/** The flags of `hotpath optimize`, with and without a server. Called by optimize-request.ts and optimize-background.ts. */
+export const optimizeFlags = {
+  data: { type: 'string' },
+  labels: { type: 'string' },
+  'class-names': { type: 'string' },
+  image: { type: 'string' },
+  'image-size': { type: 'string' },
+  'max-drop': { type: 'string' },
+  target: { type: 'string' },
+  task: { type: 'string' },
+  passes: { type: 'string' },
+  seconds: { type: 'string' },
+  out: { type: 'string' },
+  name: { type: 'string' },
+  report: { type: 'string' },
+  register: { type: 'string' },
+  models: { type: 'string' },
+  force: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const;
