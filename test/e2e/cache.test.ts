@@ -7,6 +7,7 @@ import type { CacheConfig } from '../../src/ports/cache-config.ts';
 import { storeModel } from '../../src/training/store-model.ts';
 import { trainIris } from '../../src/training/train-iris.ts';
 import { type RedisServer, startRedisServer, withoutRedis } from '../integration/support/redis-server.ts';
+import { until } from '../integration/support/until.ts';
 import { modelFolder, post, serve, type TestServer } from './support/serve.ts';
 
 const { model, classNames } = trainIris();
@@ -114,8 +115,7 @@ describe('servers on one Redis', { skip: withoutRedis() }, () => {
       const told = await post(`${one.adminUrl}/admin/cache/invalidate`, { model: 'iris' });
       assert.equal(told.status, 200);
       // The announcement takes its way through Redis.
-      const untilMs = performance.now() + 10_000;
-      while ((await ask(two, flower(5))).cache === 'memory') assert.ok(performance.now() < untilMs);
+      await until(async () => (await ask(two, flower(5))).cache !== 'memory');
     } finally {
       await Promise.all([one.stop(), two.stop()]);
     }
@@ -137,19 +137,15 @@ describe('servers on one Redis', { skip: withoutRedis() }, () => {
         }
       };
       const clients = Promise.all(Array.from({ length: 8 }, (_, index) => client(index)));
-      const until = async (outcome: string): Promise<void> => {
+      const untilSeen = (outcome: string): Promise<void> => {
         const from = seen.length;
-        const untilMs = performance.now() + 15_000;
-        while (!seen.slice(from).includes(outcome)) {
-          assert.ok(performance.now() < untilMs, `no ${outcome}`);
-          await new Promise((resolve) => setImmediate(resolve));
-        }
+        return until(() => seen.includes(outcome, from));
       };
-      await until('redis');
+      await untilSeen('redis');
       await redis.kill();
-      await until('miss');
+      await untilSeen('miss');
       await redis.restart();
-      await until('redis');
+      await untilSeen('redis');
       going = false;
       await clients;
     } finally {

@@ -4,8 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { Metadata } from '@grpc/grpc-js';
 import { type Guarded, startGuarded } from './support/access-harness.ts';
 import { ask as askGrpc, type Client, connect, demoRequest } from './support/grpc-client.ts';
-import { until } from './support/grpc-raw.ts';
 import { ask, jsonOf } from './support/rest-client.ts';
+import { until } from './support/until.ts';
 
 let guarded: Guarded;
 let client: Client;

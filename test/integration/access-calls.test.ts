@@ -10,8 +10,9 @@ import type { Caller } from '../../src/ports/access.ts';
 import { encodeReference } from '../../src/protocols/grpc/testing/proto-json.ts';
 import { type Guarded, startGuarded } from './support/access-harness.ts';
 import { ask as askGrpc, type Client, collect, connect, demoRequest, openStream } from './support/grpc-client.ts';
-import { answerOf, framed, openRequest, openSession, until } from './support/grpc-raw.ts';
+import { answerOf, framed, openRequest, openSession } from './support/grpc-raw.ts';
 import { ask, jsonOf } from './support/rest-client.ts';
+import { until } from './support/until.ts';
 
 let guarded: Guarded;
 let client: Client;

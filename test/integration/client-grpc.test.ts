@@ -17,7 +17,7 @@ import type { InferCall, InferResponse } from '../../src/core/types.ts';
 import { anyTensor } from '../../src/protocols/oip/testing/oip-fixtures.ts';
 import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
-import { until } from './support/grpc-raw.ts';
+import { until } from './support/until.ts';
 
 const demo = { features: { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } };
 

@@ -1,7 +1,6 @@
 /** The pool of connections to PostgreSQL, against a real server that is slow, full, killed and comes back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import pg from 'pg';
 import { ConnectionPool } from '../../src/adapters/postgres/connection-pool.ts';
 import { systemClock } from '../../src/adapters/system-clock.ts';
@@ -14,6 +13,7 @@ import {
   withoutPostgres,
 } from './support/postgres-server.ts';
 import { prediction, silentLogger } from './support/predictions.ts';
+import { until } from './support/until.ts';
 
 /** Time that also passes when it is told to. */
 function skippingClock(): Clock & { skip(ms: number): void } {
@@ -25,14 +25,6 @@ function skippingClock(): Clock & { skip(ms: number): void } {
       skippedMs += ms;
     },
   };
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'not within 15 s');
-    await turn();
-  }
 }
 
 /** A promise and who settles it. */

@@ -10,6 +10,7 @@ import type { FeatureCache } from '../../src/core/features/feature-cache.ts';
 import type { TensorSpec } from '../../src/core/tensor.ts';
 import type { FeaturesConfig } from '../../src/ports/feature-source.ts';
 import { FeatureSources, type FeatureSourcesDeps } from '../../src/server-features.ts';
+import { until } from './support/until.ts';
 
 const inputs: readonly TensorSpec[] = [{ name: 'age', datatype: 'float32', shape: [-1, 1] }];
 const closing: (() => Promise<unknown>)[] = [];
@@ -79,14 +80,6 @@ const config = (port: number, more: Partial<FeaturesConfig> = {}): FeaturesConfi
 
 async function agesOf(cache: FeatureCache, ...entities: string[]): Promise<unknown[]> {
   return (await cache.getMany(entities, undefined, undefined)).map((row) => row?.age);
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 5000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('It did not come to be.');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 describe('sources of features', () => {

@@ -6,7 +6,8 @@ import { HotpathError } from '../../src/core/errors.ts';
 import type { InferCall } from '../../src/core/types.ts';
 import { ask, type Client, connect, demoRequest, floats, type Message, rawRequest } from './support/grpc-client.ts';
 import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
-import { framed, openSession, send, until } from './support/grpc-raw.ts';
+import { framed, openSession, send } from './support/grpc-raw.ts';
+import { until } from './support/until.ts';
 
 describe('ModelInfer', () => {
   let server: TestServer;

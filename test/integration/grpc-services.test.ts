@@ -18,7 +18,7 @@ import {
   services,
 } from './support/grpc-client.ts';
 import { startGrpc, type TestServer } from './support/grpc-harness.ts';
-import { until } from './support/grpc-raw.ts';
+import { until } from './support/until.ts';
 
 let server: TestServer;
 let client: Client;

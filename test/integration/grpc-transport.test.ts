@@ -8,7 +8,8 @@ import type { InferCall } from '../../src/core/types.ts';
 import { encodeReference } from '../../src/protocols/grpc/testing/proto-json.ts';
 import { ask, connect, demoRequest, floats, rawRequest } from './support/grpc-client.ts';
 import { startGrpc, type TestServer } from './support/grpc-harness.ts';
-import { answerOf, framed, inferPath, openRequest, openSession, send, until } from './support/grpc-raw.ts';
+import { answerOf, framed, inferPath, openRequest, openSession, send } from './support/grpc-raw.ts';
+import { until } from './support/until.ts';
 
 const demoMessage = encodeReference('ModelInferRequest', {
   model_name: 'demo',

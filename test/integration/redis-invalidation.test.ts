@@ -4,9 +4,9 @@ import { after, before, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import type { RedisLink } from '../../src/adapters/redis/open-redis.ts';
 import type { Invalidation } from '../../src/ports/cache-store.ts';
-import { eventually } from './support/cache-store-contract.ts';
 import { connected, linkTo } from './support/redis-link.ts';
 import { freePort, type RedisServer, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { until } from './support/until.ts';
 
 const skip = withoutRedis();
 
@@ -31,12 +31,12 @@ describe('invalidations over Redis', { skip }, () => {
     const sent: Invalidation[] = [{ model: 'iris' }, { model: 'iris', version: '2' }, { model: 'demo-*' }];
     for (const invalidation of sent) await links[0].bus.publish(invalidation);
     const asHeard = sent.map(({ model, version }) => ({ model, version }));
-    await eventually(async () => [first, second, again].every(({ length }) => length === 3));
+    await until(() => [first, second, again].every(({ length }) => length === 3));
     assert.deepEqual([first, second, again], [asHeard, asHeard, asHeard]);
 
     // Messages of one channel come in order: what this one says is heard after all of its own were.
     await links[1].bus.publish({ model: 'last' });
-    await eventually(async () => own.length > 0);
+    await until(() => own.length > 0);
     assert.deepEqual(own, [{ model: 'last', version: undefined }]);
     await Promise.all(links.map((link) => link.close()));
   });
@@ -54,7 +54,7 @@ describe('invalidations over Redis', { skip }, () => {
       await plain.publish('hotpath:invalidate', text);
     }
     await plain.publish('hotpath:invalidate', '{"sender":"x","model":"sense"}');
-    await eventually(async () => heard.length > 0);
+    await until(() => heard.length > 0);
     assert.deepEqual(heard, [{ model: 'sense', version: undefined }]);
     plain.disconnect();
     await link.close();
@@ -77,11 +77,11 @@ describe('invalidations over Redis', { skip }, () => {
     await Promise.all([publisher, listener].map(connected));
     assert.deepEqual(heard, []);
     await own.restart();
-    await eventually(async () => heard.length > 0);
+    await until(() => heard.length > 0);
     assert.deepEqual(heard, [{ model: '*' }]);
     await connected(publisher);
     await publisher.bus.publish({ model: 'iris' });
-    await eventually(async () => heard.length > 1);
+    await until(() => heard.length > 1);
     assert.deepEqual(heard[1], { model: 'iris', version: undefined });
     await Promise.all([publisher.close(), listener.close()]);
   });
@@ -90,9 +90,9 @@ describe('invalidations over Redis', { skip }, () => {
     const port = await freePort();
     const link = linkTo(`redis://127.0.0.1:${port}`);
     const heard = listen(link);
-    await eventually(async () => link.pool.status().lastError !== undefined);
+    await until(() => link.pool.status().lastError !== undefined);
     await using _late = await startRedisServer({ port });
-    await eventually(async () => heard.length > 0);
+    await until(() => heard.length > 0);
     assert.deepEqual(heard, [{ model: '*' }]);
     await link.close();
   });

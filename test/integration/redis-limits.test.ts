@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import type { RedisLink } from '../../src/adapters/redis/open-redis.ts';
-import { eventually } from './support/cache-store-contract.ts';
 import { connected, linkTo } from './support/redis-link.ts';
 import { type RedisServer, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { until } from './support/until.ts';
 
 const skip = withoutRedis();
 /** So slow that nothing comes back during a test. */
@@ -59,7 +59,7 @@ describe('limits over Redis', { skip }, () => {
     const bucket = newBucket();
     const rule = { ratePerSecond: 50, burst: 2 };
     assert.equal((await links[0].limits.take(bucket, 2, rule)).granted, 2);
-    await eventually(async () => (await links[1].limits.take(bucket, 1, rule)).granted === 1);
+    await until(async () => (await links[1].limits.take(bucket, 1, rule)).granted === 1);
   });
 
   it('never grant more than the burst and what came back since', async () => {

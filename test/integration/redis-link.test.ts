@@ -8,10 +8,11 @@ import { describe, it } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { promisify } from 'node:util';
 import type { Logger } from '../../src/ports/logger.ts';
-import { eventually, textEntry } from './support/cache-store-contract.ts';
+import { textEntry } from './support/cache-store-contract.ts';
 import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { connected, linkTo } from './support/redis-link.ts';
 import { freePort, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { until } from './support/until.ts';
 
 const skip = withoutRedis();
 const secret = 'correct-horse-battery';
@@ -36,7 +37,7 @@ describe('a link to Redis', { skip }, () => {
     assert.match(lines[0]!, /^info Redis is connected/);
 
     const wrong = linkTo(server.url.replace(secret, `${secret}-but-wrong`), { logger });
-    await eventually(async () => wrong.pool.status().lastError !== undefined);
+    await until(() => wrong.pool.status().lastError !== undefined);
     const shown = await wrong.cache.getMany(['k']).then(
       () => assert.fail('answered with a wrong password'),
       (error: Error) => `${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`,
@@ -70,7 +71,7 @@ describe('a link to Redis', { skip }, () => {
     const tls = makeCertificate(folder, 'redis');
     await using server = await startRedisServer({ tls, password: secret });
     const stranger = linkTo(server.url);
-    await eventually(async () => stranger.pool.status().lastError !== undefined);
+    await until(() => stranger.pool.status().lastError !== undefined);
     assert.equal(stranger.pool.status().lastError, 'DEPTH_ZERO_SELF_SIGNED_CERT');
     await stranger.close();
 
@@ -123,7 +124,7 @@ describe('a link to Redis', { skip }, () => {
     assert.equal(link.pool.status().acquired, before.acquired + 6);
     assert.equal(link.pool.status().inUse, 0);
     link.bus.onInvalidation(() => {});
-    await eventually(async () => link.pool.status().size === 4);
+    await until(() => link.pool.status().size === 4);
     assert.equal(link.pool.status().maxSize, 4);
     await link.close();
     assert.equal(link.pool.status().size, 0);

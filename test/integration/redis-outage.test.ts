@@ -5,9 +5,10 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisLink } from '../../src/adapters/redis/open-redis.ts';
 import { HotpathError } from '../../src/core/errors.ts';
-import { eventually, textEntry } from './support/cache-store-contract.ts';
+import { textEntry } from './support/cache-store-contract.ts';
 import { connected, linkTo } from './support/redis-link.ts';
 import { freePort, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { until } from './support/until.ts';
 
 const skip = withoutRedis();
 /** How soon a link must serve again after its Redis does. */
@@ -43,11 +44,11 @@ describe('a Redis that fails', { skip }, () => {
   it('may be absent at the start: calls are refused until it is there', async () => {
     const port = await freePort();
     const link = linkTo(`redis://127.0.0.1:${port}`);
-    await eventually(async () => link.pool.status().lastError !== undefined);
+    await until(() => link.pool.status().lastError !== undefined);
     assert.deepEqual(await codesOf(calls(link, 0)), Array(7).fill('OVERLOADED'));
     assert.equal(link.pool.status().lastError, 'ECONNREFUSED');
     await using _server = await startRedisServer({ port });
-    await eventually(() => answers(link), backWithinMs);
+    await until(() => answers(link), backWithinMs);
     await link.close();
   });
 
@@ -80,11 +81,11 @@ describe('a Redis that fails', { skip }, () => {
     try {
       for (let outage = 0; outage < 2; outage++) {
         const before = answered;
-        await eventually(async () => answered > before + 500);
+        await until(() => answered > before + 500);
         await server.kill();
         assert.equal(await answers(link), false);
         await server.restart();
-        await eventually(() => answers(link), backWithinMs);
+        await until(() => answers(link), backWithinMs);
       }
     } finally {
       stop = true;
@@ -119,7 +120,7 @@ describe('a Redis that fails', { skip }, () => {
     assert.deepEqual(await codesOf(calls(link, 0)), Array(7).fill('DEADLINE_EXCEEDED'));
     assert.ok(link.pool.status().timeouts >= 7);
     // The driver must not hold ever more commands for a Redis that takes none.
-    await eventually(async () => {
+    await until(async () => {
       const error = await link.cache.getMany(['before']).then(
         () => assert.fail('answered while it stood still'),
         (reason: HotpathError) => reason,
@@ -127,7 +128,7 @@ describe('a Redis that fails', { skip }, () => {
       return error.code === 'OVERLOADED';
     });
     server.resume();
-    await eventually(() => answers(link), backWithinMs);
+    await until(() => answers(link), backWithinMs);
     const [found] = await link.cache.getMany(['before']);
     assert.equal(new TextDecoder().decode(found!.value), 'still there');
     await link.close();
@@ -141,13 +142,13 @@ describe('a Redis that fails', { skip }, () => {
     const large = codesOf(
       Array.from({ length: 6 }, (_, index) => link.cache.setMany([{ key: `${index}`, value, ttlMs: 60_000 }])),
     );
-    await eventually(async () => {
+    await until(async () => {
       const refusal = await Promise.race([link.cache.getMany(['k']).catch((error: Error) => error.message), delay(20)]);
       return refusal === 'Redis does not take what is sent fast enough.';
     });
     server.resume();
     await large;
-    await eventually(() => answers(link), backWithinMs);
+    await until(() => answers(link), backWithinMs);
     await link.close();
   });
 

@@ -7,7 +7,8 @@ import { FakeClock } from '../../src/core/testing/fake-clock.ts';
 import type { EngineModel } from '../../src/ports/engine.ts';
 import { modelFolder, serve, type TestServer as WholeServer } from '../e2e/support/serve.ts';
 import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
-import { badServer, deadPort, limits, matrix, remote, remoteSpec, until } from './support/remote-harness.ts';
+import { badServer, deadPort, limits, matrix, remote, remoteSpec } from './support/remote-harness.ts';
+import { until } from './support/until.ts';
 
 const answer = [
   { datatype: 'float32', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { CacheStore, LeaseStore } from '../../../src/ports/cache-store.ts';
-import { type CacheStoreSetup, eventually } from './cache-store-contract.ts';
+import type { CacheStoreSetup } from './cache-store-contract.ts';
+import { until } from './until.ts';
 
 const minute = 60_000;
 
@@ -48,7 +49,7 @@ export function cacheLeaseContract(setup: CacheStoreSetup): void {
         assert.equal(await other.acquire('mine', minute), false);
 
         assert.equal(await own.acquire('former', 1), true);
-        await eventually(() => other.acquire('former', minute));
+        await until(() => other.acquire('former', minute));
         await own.release('former');
         assert.equal(await own.acquire('former', minute), false);
       }),
@@ -58,7 +59,7 @@ export function cacheLeaseContract(setup: CacheStoreSetup): void {
       'end by themselves',
       withLeases(async (own, other) => {
         assert.equal(await own.acquire('ends', 30), true);
-        await eventually(() => other.acquire('ends', minute));
+        await until(() => other.acquire('ends', minute));
       }),
     );
 

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { CacheEntry, CacheStore, FarTier, StoredValue } from '../../../src/ports/cache-store.ts';
+import { until } from './until.ts';
 
 export interface CacheStoreSetup {
   readonly name: string;
@@ -15,15 +15,6 @@ export interface CacheStoreSetup {
   readonly skip?: string | false;
   /** A ready store over the data that all stores of this setup share. Whoever calls it closes it. */
   open(): Promise<CacheStore>;
-}
-
-/** Polls, for what only time brings about; a store's clock may count whole seconds. */
-export async function eventually(condition: () => Promise<boolean>, within = 10_000): Promise<void> {
-  const deadline = performance.now() + within;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, `not within ${within} ms`);
-    await delay(5);
-  }
 }
 
 const minute = 60_000;
@@ -91,7 +82,7 @@ export function cacheStoreContract(setup: CacheStoreSetup): void {
       await store.setMany([textEntry('long', 'L', minute), textEntry('short', 'S', 100)]);
       const [long] = await store.getMany(['long']);
       assert.ok(long!.ttlMs > minute - 20_000 && long!.ttlMs <= minute, `${long!.ttlMs} ms left of a minute`);
-      await eventually(async () => {
+      await until(async () => {
         const [short] = await store.getMany(['short']);
         if (short !== undefined) assert.ok(short.ttlMs > 0 && short.ttlMs <= 100, `${short.ttlMs} ms left of 100`);
         return short === undefined;
@@ -101,7 +92,7 @@ export function cacheStoreContract(setup: CacheStoreSetup): void {
 
     it('takes an entry back whose time was over', async () => {
       await store.setMany([textEntry('again', 'old', 1)]);
-      await eventually(async () => (await store.getMany(['again']))[0] === undefined);
+      await until(async () => (await store.getMany(['again']))[0] === undefined);
       await store.setMany([textEntry('again', 'new')]);
       assert.deepEqual(await texts('again'), ['new']);
     });

@@ -8,7 +8,7 @@ import { pickFeatures } from '../../../src/core/features/feature-row.ts';
 import { SourceFailure } from '../../../src/core/features/source-failure.ts';
 import type { TensorSpec } from '../../../src/core/tensor.ts';
 import type { FeatureSource } from '../../../src/ports/feature-source.ts';
-import { eventually } from './cache-store-contract.ts';
+import { until } from './until.ts';
 
 export interface StoredFeatures {
   readonly age: number;
@@ -120,7 +120,7 @@ export function featureSourceContract({ name, skip = false, open }: FeatureSetup
       await world.stop();
       await assert.rejects(fetch('a'), SourceFailure);
       await world.start!();
-      await eventually(() =>
+      await until(() =>
         fetch('a').then(
           () => true,
           () => false,

@@ -80,12 +80,3 @@ export function send(
   stream.end(body);
   return answer;
 }
-
-/** Polls for what a server learns a moment after its client. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 8000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('waited too long');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

@@ -2,7 +2,7 @@
 import { openRedis, type RedisLink, type RedisOptions } from '../../../src/adapters/redis/open-redis.ts';
 import { systemClock } from '../../../src/adapters/system-clock.ts';
 import type { Logger } from '../../../src/ports/logger.ts';
-import { eventually } from './cache-store-contract.ts';
+import { until } from './until.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -12,6 +12,6 @@ export function linkTo(url: string, options: Partial<RedisOptions> = {}): RedisL
 
 /** Every connection is there. */
 export async function connected(link: RedisLink): Promise<RedisLink> {
-  await eventually(async () => link.pool.status().size === link.pool.status().maxSize);
+  await until(() => link.pool.status().size === link.pool.status().maxSize);
   return link;
 }

@@ -1,7 +1,6 @@
 /** The remote engine against real servers, without anything of the gateway around it. Used by the tests of upstream models. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/adapters/system-clock.ts';
 import type { Tensor } from '../../../src/core/tensor.ts';
 import { CancelToken } from '../../../src/core/types.ts';
@@ -61,11 +60,6 @@ export function matrix(...rows: number[][]): Tensor {
 /** For runs that somebody waits for until `ms` from now. */
 export function limits(ms: number): RunLimits {
   return { deadlineMs: systemClock.now() + ms, cancel: new CancelToken() };
-}
-
-/** Goes on as soon as the condition holds; the test's own time limit ends it otherwise. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
 }
 
 export interface BadServer extends AsyncDisposable {
