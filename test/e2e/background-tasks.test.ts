@@ -38,7 +38,7 @@ function childrenLeft(models: string): string {
     .join('\n');
 }
 
-describe('a model optimized in the background', { timeout: 120_000 }, () => {
+describe('a model optimized in the background', () => {
   it('becomes the next version, which is served at once where the model is loaded', async (test) => {
     const server = await netServer(test);
     const before = await predictedBy(server);
@@ -154,7 +154,7 @@ describe('a model optimized in the background', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a task', { timeout: 120_000 }, () => {
+describe('a task', () => {
   it('is ended with its processes when it is cancelled, and the next one has its turn', async (test) => {
     const server = await netServer(test);
     const first = await ask(server.adminUrl, 'net', endless);
@@ -227,7 +227,7 @@ async function taskProcess(parent: number): Promise<number> {
   }
 }
 
-describe('tasks of a server of two processes', { timeout: 120_000, skip: process.platform !== 'linux' }, () => {
+describe('tasks of a server of two processes', { skip: process.platform !== 'linux' }, () => {
   it('are run by one, listed by both, and survive the death of the server', async (test) => {
     const models = await modelFolder();
     storeNet(models);

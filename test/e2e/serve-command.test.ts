@@ -65,7 +65,7 @@ async function predictIris(url: string): Promise<unknown> {
   return ((await response.json()) as { label?: string }).label;
 }
 
-describe('hotpath serve', { timeout: 120_000 }, () => {
+describe('hotpath serve', () => {
   it('serves the iris example in an empty folder, says so, and ends with 0 on SIGTERM', async (test) => {
     const serving = spawnServe(test);
     const url = await urlOf(serving);

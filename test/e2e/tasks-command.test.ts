@@ -5,7 +5,7 @@ import { runCli } from '../../src/cli/run-cli.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { netServer, quick } from './support/tasks.ts';
 
-describe('the command line', { timeout: 120_000 }, () => {
+describe('the command line', () => {
   async function cli(args: readonly string[], isTTY = false) {
     let out = '';
     let err = '';

@@ -41,7 +41,7 @@ function decibels(expected: Readonly<Record<string, Tensor>>, found: Readonly<Re
 }
 
 describe('passes on the ONNX operator tests', { skip: withoutFixtures }, () => {
-  it('either change nothing, byte for byte, or keep types and answers', { timeout: 120_000 }, async (test) => {
+  it('either change nothing, byte for byte, or keep types and answers', async (test) => {
     const folder = mkdtempSync(join(tmpdir(), 'hotpath-passes-set-'));
     test.after(() => rmSync(folder, { recursive: true }));
     execFileSync('tar', ['xzf', fixture('sets/onnx_backend_dev.tar.gz'), '-C', folder]);

@@ -78,7 +78,7 @@ async function optimize(...args: string[]): Promise<Ran> {
 
 const common = ['--data', dataPath, '--target', 'size', '--max-drop', '5%'];
 
-describe('hotpath optimize', { timeout: 120_000 }, () => {
+describe('hotpath optimize', () => {
   it('writes a smaller variant that answers alike, a report, and the next version of a registered model', async () => {
     const out = join(folder, 'out');
     const models = join(folder, 'models');

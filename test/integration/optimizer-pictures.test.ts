@@ -28,7 +28,7 @@ async function optimize(...args: string[]): Promise<{ code: number; result: Opti
 const yolox = fixture('detect/yolox_nano/yolox_nano.onnx');
 const photos = fixture('detect/coco_val2017');
 
-describe('pictures as data of optimize', { skip: withoutFixtures, timeout: 180_000 }, () => {
+describe('pictures as data of optimize', { skip: withoutFixtures }, () => {
   it('are read as the detector wants them: it finds what is in them', async () => {
     const model = await testRunner.open(yolox);
     const { rows } = await loadData(model.inputs, { path: photos, image: { recipe: parseImageRecipe('yolox') } });

@@ -52,7 +52,7 @@ const row = (...data: number[]): Tensor => ({
 const runner = new ProcessModelRunner();
 after(() => runner.close());
 
-describe('a model runner', { timeout: 60_000 }, () => {
+describe('a model runner', () => {
   it('runs, fetches what is asked for, and times', async () => {
     const model = await runner.open(scaled(2));
     assert.deepEqual(model.inputs, [{ name: 'x', datatype: 'float32', shape: [-1, 4] }]);
@@ -162,7 +162,7 @@ const fused = modelOf(
   ],
 );
 
-describe('the comparison of layers', { timeout: 60_000 }, () => {
+describe('the comparison of layers', () => {
   it('finds where a variant loses precision', async () => {
     // Only the first product differs: what comes after differs as much, relatively.
     const [original, variant] = [graphFromBytes(scaled(1)), graphFromBytes(scaled(1.01))];

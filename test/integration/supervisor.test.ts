@@ -28,7 +28,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('the supervisor', { timeout: 60_000 }, () => {
+describe('the supervisor', () => {
   it('replaces a killed process while its sibling answers', async (test) => {
     const { url, log } = await start(test, '--workers=2');
     const [victim, sibling] = await bothPids(url);
@@ -122,7 +122,7 @@ describe('the supervisor', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the link between processes', { timeout: 60_000 }, () => {
+describe('the link between processes', () => {
   it('carries a question to every sibling and their answers back', async (test) => {
     const { url } = await start(test, '--workers=3');
     const replies = await ask<LinkReply[]>(`${url}/ask?type=who`);
