@@ -19,7 +19,7 @@ import type { BenchResult } from '../../src/optimizer/plan/bench.ts';
 import { compareSpeed } from '../../src/optimizer/plan/bench.ts';
 import { findPass } from '../../src/optimizer/plan/pass-table.ts';
 import { profileModel } from '../../src/optimizer/plan/profile.ts';
-import { offers } from '../../src/optimizer/plan/recipes.ts';
+import { recipeFor } from '../../src/optimizer/plan/recipes.ts';
 import type { Measure } from '../../src/optimizer/plan/result.ts';
 import { compareVariant, makeReference } from '../../src/optimizer/verify/verify.ts';
 import { machineFacts } from '../../src/server-machine.ts';
@@ -176,7 +176,7 @@ async function quantizeBoth(
 
 async function applyRecipe(graph: Graph, id: string, context: PassContext): Promise<void> {
   const situation = { profile: profileModel(graph), machine: machineFacts(), calibrationRows: 0, synthetic: false };
-  for (const { pass, settings } of offers[id]!.recipe(situation, []).steps) {
+  for (const { pass, settings } of recipeFor(id, situation, []).steps) {
     const run = await findPass(pass)!();
     await run(graph, settings as never, context);
   }

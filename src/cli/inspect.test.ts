@@ -99,7 +99,7 @@ describe('hotpath inspect', () => {
       ],
       [weights('w', 8, 8), weights('kernel', 4, 3, 3, 3)],
       [makeValueInfo('y', 'float32', [1, 3, 8, 8]), makeValueInfo('z', 'float32', ['batch', 4, 6, 6])],
-      9,
+      6,
     );
     const { layers, batching } = await report(tied);
     const why = Object.fromEntries(layers.map(({ name, methods }) => [name, methods?.['static INT8']]));
@@ -107,10 +107,25 @@ describe('hotpath inspect', () => {
       a: 'its weights are shared with another layer',
       b: 'its weights are shared with another layer',
       y: 'its weights are computed when it runs',
-      z: 'opset 9 has no QuantizeLinear',
+      z: 'opset 6 is older than 7',
     });
     assert.equal(layers.find(({ name }) => name === 'b')?.parameters, 0);
     assert.deepEqual(batching, { likely: false, reason: 'No: axis 0 of "y" is fixed at 1.' });
+  });
+
+  it('takes float16 layers for what they are once they are float32', async () => {
+    const half = makeTensor('dense', 'float16', [64, 10], new Uint16Array(640));
+    const model = modelOf(
+      [makeNode('MatMul', ['image', 'dense'], ['y'])],
+      [half],
+      [makeValueInfo('y', 'float16', [1])],
+    );
+    assert.deepEqual((await report(model)).layers[0]?.methods, {
+      'dynamic INT8': 'yes',
+      'static INT8': 'yes',
+      'weight-only INT4': 'yes',
+      FP16: 'its weights are float16 already',
+    });
   });
 
   it('prints tables with the largest layers, and how to see the rest', async () => {

@@ -2,6 +2,7 @@
 import { HotpathError, invalidInput } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { elementCount } from '../../core/tensor.ts';
+import { convertTensor } from '../data/convert.ts';
 import type { Graph } from '../graph/graph.ts';
 import { openGraph } from '../graph/open-graph.ts';
 import type { Dataset, PassContext } from '../pass.ts';
@@ -19,9 +20,9 @@ export interface TargetRows {
   readonly write: (row: number, into: Float32Array, start: number, size: number) => void;
 }
 
-/** @throws INVALID_INPUT where the model has no such output of float32 */
+/** @throws INVALID_INPUT where the model has no such output of float32, or of float16 */
 export function outputOf(graph: Graph, wanted: string | undefined): string {
-  const isFloat = (name: string): boolean => [undefined, 'float32'].includes(graph.typeOf(name)?.datatype as 'float32');
+  const isFloat = (name: string): boolean => [undefined, 'float32', 'float16'].includes(graph.typeOf(name)?.datatype);
   const found = wanted ?? graph.outputs.find(({ name }) => isFloat(name))?.name;
   if (found !== undefined && graph.isGraphOutput(found) && isFloat(found)) return found;
   throw invalidInput(
@@ -30,10 +31,18 @@ export function outputOf(graph: Graph, wanted: string | undefined): string {
   );
 }
 
+/** The output before it is cast for callers who want float16: what is trained is float32. */
+function singleOf(graph: Graph, output: string): string {
+  const producer = graph.producerOf(output);
+  const isCast = producer?.opType === 'Cast' && graph.typeOf(output)?.datatype === 'float16';
+  return isCast ? producer.inputs[0]! : output;
+}
+
 /** The input of a closing Softmax, whose own gradient vanishes where the model is sure. */
 export function logitsOf(graph: Graph, output: string): string {
-  const producer = graph.producerOf(output);
-  return producer?.opType === 'Softmax' && producer.domain === '' ? producer.inputs[0]! : output;
+  const single = singleOf(graph, output);
+  const producer = graph.producerOf(single);
+  return producer?.opType === 'Softmax' && producer.domain === '' ? producer.inputs[0]! : single;
 }
 
 export function labelTargets(
@@ -48,7 +57,7 @@ export function labelTargets(
   if (loss === 'mse') {
     return {
       loss,
-      output: () => name,
+      output: (model) => singleOf(model, name),
       write: (row, into, start, size) => into.fill(labels[row]!, start, start + size),
     };
   }
@@ -74,21 +83,22 @@ export async function teacherTargets(
 ): Promise<TargetRows> {
   const name = outputOf(teacher, settings.output);
   const logits = logitsOf(teacher, name);
-  const loss = settings.loss ?? (logits === name ? 'mse' : 'cross-entropy');
-  const open = await openGraph(outputsOnly(teacher, [loss === 'mse' ? name : logits]), runner);
+  const loss = settings.loss ?? (logits === singleOf(teacher, name) ? 'mse' : 'cross-entropy');
+  const answer = loss === 'mse' ? name : logits;
+  const open = await openGraph(outputsOnly(teacher, [answer]), runner);
   const answers: Float32Array[] = [];
   try {
     const atOnce = fixedRows(open.inputs) ?? 16;
     for (let start = 0; start < data.rows; start += atOnce) {
       throwIfCancelled(signal);
       const results = await open.run(onlyInputs(data.slice(start, Math.min(atOnce, data.rows - start)), open.inputs));
-      answers.push(...splitRows(results[loss === 'mse' ? name : logits]!, settings, loss));
+      answers.push(...splitRows(convertTensor(answer, results[answer]!, 'float32'), settings, loss));
     }
   } finally {
     await open.close();
   }
   const write = (row: number, into: Float32Array, start: number): void => into.set(answers[row]!, start);
-  return { loss, output: (model) => (loss === 'mse' ? name : logitsOf(model, name)), write };
+  return { loss, output: (model) => (loss === 'mse' ? singleOf(model, name) : logitsOf(model, name)), write };
 }
 
 function splitRows({ shape, data }: Tensor, { temperature = 1 }: FineTuneSettings, loss: Loss): Float32Array[] {

@@ -1,61 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { concatBytes, scanFields, writeFields, writeHeader } from '../../onnx-file/fields.ts';
-import type { Node as NodeLiteral } from '../../onnx-file/model.ts';
-import { makeNode, makeTensor } from '../../onnx-file/model.ts';
-import { fields } from '../../onnx-file/schema.ts';
+import { makeNode } from '../../onnx-file/model.ts';
 import type { Graph } from './graph.ts';
 import { graphFromBytes } from './load.ts';
-import { Node } from './node.ts';
-import { bytesOf, float32Tensor, graphOf } from './testing/small-models.ts';
-
-const wrap = (number: number, content: Uint8Array) => concatBytes([writeHeader(number, content.length), content]);
-
-/** The GraphProto of a model: its nodes may use values from outside. */
-function body(nodes: readonly NodeLiteral[], output: string): Uint8Array {
-  const graph = scanFields(bytesOf(nodes, [], output)).find(({ number }) => number === fields.model.graph)!;
-  // A body has no inputs.
-  const kept = scanFields(graph.payload).filter(({ number }) => number !== fields.graph.input);
-  return concatBytes(kept.map(({ bytes }) => bytes));
-}
-
-function attribute(name: string, graph: Uint8Array): Uint8Array {
-  const head = writeFields((writer) => [
-    writer.string(fields.attribute.name, name),
-    writer.int(fields.attribute.type, 5),
-  ]);
-  const content = concatBytes([...head.map(({ bytes }) => bytes), wrap(fields.attribute.graph, graph)]);
-  return wrap(fields.node.attribute, content);
-}
+import { bodyAround, bodyOf, graphWithIf, ifNode } from './testing/bodies.ts';
+import { float32Tensor } from './testing/small-models.ts';
 
 /** x -> Neg -> h; y = if c then Add(h, w) else (if c then h else Abs(k)), where k = Exp(x). */
 function nested(): Graph {
-  const graph = graphOf(
-    [makeNode('Neg', ['x'], ['h']), makeNode('Exp', ['x'], ['k']), makeNode('If', ['c'], ['y'])],
-    [makeTensor('c', 'bool', [], Uint8Array.of(1)), float32Tensor('w', [1], 5)],
-  );
-  const plain = (name: string) => makeNode('If', ['c'], [name]);
-  const withBodies = (node: NodeLiteral, then: Uint8Array, other: Uint8Array): Uint8Array => {
-    const [bare] = graphOf([node], [makeTensor('c', 'bool', [], Uint8Array.of(1))], { check: false }).nodes;
-    return concatBytes([bare!.message, attribute('then_branch', then), attribute('else_branch', other)]);
-  };
-  const inner = withBodies(plain('deep'), body([], 'h'), body([makeNode('Abs', ['k'], ['abs'])], 'abs'));
-  // The body's node, with its bodies, in the place of a plain one.
-  const outer = concatBytes([wrap(fields.graph.node, inner), body([], 'deep')]);
-  const choice = withBodies(plain('y'), body([makeNode('Add', ['h', 'w'], ['sum'])], 'sum'), outer);
-  const bytes = graph.toBytes();
-  const fresh = new Node(choice);
-  const old = graph.nodes.at(-1)!;
-  const chunks = scanFields(bytes).map((field) => {
-    if (field.number !== fields.model.graph) return field.bytes;
-    const parts = scanFields(field.payload).map((part) =>
-      part.number === fields.graph.node && Buffer.from(part.payload).equals(old.message)
-        ? wrap(fields.graph.node, fresh.message)
-        : part.bytes,
-    );
-    return wrap(fields.model.graph, concatBytes(parts));
-  });
-  return graphFromBytes(concatBytes(chunks));
+  const inner = ifNode('deep', bodyOf([], 'h'), bodyOf([makeNode('Abs', ['k'], ['abs'])], 'abs'));
+  const choice = ifNode('y', bodyOf([makeNode('Add', ['h', 'w'], ['sum'])], 'sum'), bodyAround(inner, 'deep'));
+  const nodes = [makeNode('Neg', ['x'], ['h']), makeNode('Exp', ['x'], ['k'])];
+  return graphWithIf(nodes, choice, [float32Tensor('w', [1], 5)]);
 }
 
 describe('bodies of If', () => {

@@ -21,7 +21,7 @@ import { prepareRows } from './prepare-rows.ts';
 import type { ModelProfile } from './profile.ts';
 import { profileModel } from './profile.ts';
 import type { Recipe, Situation } from './recipes.ts';
-import { offers } from './recipes.ts';
+import { isSensible, recipeFor, recipeIds } from './recipes.ts';
 import type { CheckedVariant, OptimizeResult, Target } from './result.ts';
 import type { OptimizeTools } from './tools.ts';
 import { digestModel, WorkFolder } from './work-folder.ts';
@@ -142,9 +142,8 @@ async function buildAll(prepared: Prepared, options: OptimizeOptions, tools: Opt
   const checked: CheckedVariant[] = [];
   const runner = new RowwiseRunner(tools.runner);
   for (const [index, id] of wanted.entries()) {
-    const { recipe: make, sensible } = offers[id]!;
-    if (options.recipes === undefined && !sensible(situation, checked)) continue;
-    const recipe = make(situation, checked);
+    if (options.recipes === undefined && !isSensible(id, situation, checked)) continue;
+    const recipe = recipeFor(id, situation, checked);
     const onProgress = (share: number, what: string) =>
       tools.onProgress(0.05 + (0.75 * (index + share)) / wanted.length, what);
     onProgress(0, recipe.title);
@@ -178,7 +177,7 @@ async function buildAll(prepared: Prepared, options: OptimizeOptions, tools: Opt
 function wantedRecipes(asked: readonly string[] | undefined, tools: OptimizeTools): string[] {
   const find = tools.findPass ?? findPass;
   const isThere = ({ steps }: Recipe) => steps.every(({ pass }) => find(pass) !== undefined);
-  const known = Object.keys(offers).filter((id) => isThere(offers[id]!.recipe(anySituation(tools), [])));
+  const known = recipeIds.filter((id) => isThere(recipeFor(id, anySituation(tools), [])));
   const unknown = asked?.find((id) => !known.includes(id));
   if (unknown !== undefined) {
     throw invalidInput('passes', `There is no variant "${unknown}". Known: ${known.join(', ')}.`);

@@ -16,6 +16,7 @@ const passes = {
   'mixed-precision': async () => (await import('../passes/mixed-precision.ts')).mixedPrecision,
   'weight-only': async () => (await import('../passes/weight-only.ts')).weightOnly,
   gptq: async () => (await import('../passes/gptq.ts')).gptq,
+  float32: async () => (await import('../passes/float32.ts')).float32,
   float16: async () => (await import('../passes/float16.ts')).float16,
   'float16-weights': async () => (await import('../passes/float16-weights.ts')).float16Weights,
   'prune-structured': async () => (await import('../passes/prune-structured.ts')).pruneStructured,

@@ -2,13 +2,14 @@
  * What of a model decides which variants are worth building: its weights by kind of layer, and what was done to it before. Called by
  * recipes.ts. Looks at the graph only.
  */
+import type { Constant } from '../graph/constant.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 
 export interface ModelProfile {
   readonly opset: number;
   readonly operators: Readonly<Record<string, number>>;
-  /** Bytes of float32 weights in MatMul and Gemm, in Conv, and in all. */
+  /** Bytes of weights in MatMul and Gemm, in Conv, and in all; those of float16 count as the float32 that they are computed in. */
   readonly linearBytes: number;
   readonly convBytes: number;
   readonly floatBytes: number;
@@ -34,13 +35,12 @@ export function profileModel(graph: Graph): ModelProfile {
   const linear = sizesOf(linearTypes);
   const conv = sizesOf(convTypes);
   const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
-  const floats = graph.initializers.filter(({ datatype }) => datatype === 'float32');
   return {
     opset: graph.head.opset() ?? 0,
     operators,
     linearBytes: sum(linear),
     convBytes: sum(conv),
-    floatBytes: sum(floats.map(({ byteLength }) => byteLength)),
+    floatBytes: sum(graph.initializers.map(floatBytes)),
     linearLayers: linear.length,
     convLayers: conv.length,
     quantized: Object.keys(operators).some((opType) => quantizedTypes.test(opType)),
@@ -48,8 +48,12 @@ export function profileModel(graph: Graph): ModelProfile {
   };
 }
 
-/** Of the second input, which is the weight of all these operators, where it is constant float32. */
+/** Of the second input, which is the weight of all these operators, where it is a constant. */
 function weightBytes(graph: Graph, node: Node): number {
   const weight = graph.constantOf(node.inputs[1] ?? '');
-  return weight?.datatype === 'float32' && weight.dims.length >= 2 ? weight.byteLength : 0;
+  return weight !== undefined && weight.dims.length >= 2 ? floatBytes(weight) : 0;
+}
+
+function floatBytes({ datatype, elementCount }: Constant): number {
+  return datatype === 'float32' || datatype === 'float16' ? 4 * elementCount : 0;
 }

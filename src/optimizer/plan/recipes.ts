@@ -40,8 +40,8 @@ const worthBytes = 100_000;
 const pruneRows = 200;
 
 const seven = ({ machine }: Situation) => (machine.vnni === false ? { reduceRange: true } : {});
-const hasLinear = ({ profile }: Situation) => profile.linearLayers > 0 && !profile.quantized && !profile.half;
-const hasConv = ({ profile }: Situation) => profile.convLayers > 0 && !profile.quantized && !profile.half;
+const hasLinear = ({ profile }: Situation) => profile.linearLayers > 0 && !profile.quantized;
+const hasConv = ({ profile }: Situation) => profile.convLayers > 0 && !profile.quantized;
 const mostlyLinear = (situation: Situation) =>
   hasLinear(situation) && situation.profile.linearBytes > situation.profile.convBytes;
 const prunable = (situation: Situation) =>
@@ -78,7 +78,7 @@ const tuning = { steps: 300, learningRate: 0.0005 };
 /** Folds what is constant, so that quantization sees plain layers. */
 const fold = step('offline', { level: 'basic' });
 
-export const offers: Readonly<Record<string, Offer>> = {
+const offers: Readonly<Record<string, Offer>> = {
   offline: {
     recipe: () => recipe('offline', 'graph optimized', [step('offline', { level: 'extended' })]),
     sensible: () => true,
@@ -136,7 +136,7 @@ export const offers: Readonly<Record<string, Offer>> = {
   },
   'fp16-weights': {
     recipe: () => recipe('fp16-weights', 'FP16 weights', [step('float16-weights')]),
-    sensible: ({ profile }) => profile.floatBytes > worthBytes && !profile.quantized,
+    sensible: ({ profile }) => profile.floatBytes > worthBytes && !profile.quantized && !profile.half,
   },
   fp16: {
     recipe: () => recipe('fp16', 'FP16', [step('float16')]),
@@ -205,6 +205,20 @@ export const offers: Readonly<Record<string, Offer>> = {
     sensible: () => false,
   },
 };
+
+/** Variants that take float16 models as they are; all others see them in float32 first. */
+const takesHalf: ReadonlySet<string> = new Set(['offline', 'fp16', 'fp16-weights']);
+
+/** The recipe of this name, one of `recipeIds`, for the model at hand. */
+export function recipeFor(id: string, situation: Situation, checked: readonly CheckedVariant[]): Recipe {
+  const made = offers[id]!.recipe(situation, checked);
+  if (!situation.profile.half || takesHalf.has(id)) return made;
+  return { ...made, steps: [step('float32'), ...made.steps] };
+}
+
+export function isSensible(id: string, situation: Situation, checked: readonly CheckedVariant[]): boolean {
+  return offers[id]!.sensible(situation, checked);
+}
 
 /** Names for `--passes`. */
 export const recipeIds: readonly string[] = Object.keys(offers);

@@ -57,7 +57,8 @@ function weightObstacle(graph: Graph, node: Node): string | undefined {
     if (graph.isInitializer(name)) return 'callers may override its weights, which are inputs of the graph';
     return 'its weights are computed when it runs';
   }
-  if (weight.datatype !== 'float32') return `its weights are ${weight.datatype}`;
+  // Of float16 models the optimizer makes float32 ones first.
+  if (weight.datatype !== 'float32' && weight.datatype !== 'float16') return `its weights are ${weight.datatype}`;
   if (weight.dims.length < 2) return 'its weights have one dimension';
   if (node.opType !== 'Conv' && weight.dims.length > 2) return 'its weights have more than two dimensions';
   if (graph.consumersOf(name).length > 1) return 'its weights are shared with another layer';
@@ -66,7 +67,8 @@ function weightObstacle(graph: Graph, node: Node): string | undefined {
 
 function staticObstacle(graph: Graph, node: Node): string | undefined {
   const opset = graph.head.opset('') ?? 0;
-  if (opset < 10) return `opset ${opset} has no QuantizeLinear`;
+  // Newer ones are raised to the first that has all it takes.
+  if (opset < 7) return `opset ${opset} is older than 7`;
   const bias = node.inputs[2] ?? '';
   if (bias !== '' && graph.constantOf(bias) === undefined) return 'its bias is computed when it runs';
   return undefined;
@@ -74,9 +76,9 @@ function staticObstacle(graph: Graph, node: Node): string | undefined {
 
 function fp16(graph: Graph, node: Node): string {
   const weights = node.inputs.map((input) => graph.constantOf(input)).filter((constant) => constant !== undefined);
-  const floats = weights.filter(isWeight);
-  if (floats.length === 0) return 'it has no float32 weights';
-  return 'yes';
+  if (weights.some(isWeight)) return 'yes';
+  const isHalf = weights.some(({ datatype }) => datatype === 'float16');
+  return isHalf ? 'its weights are float16 already' : 'it has no float32 weights';
 }
 
 /** Scales, shapes and the like are no weights. */

@@ -18,7 +18,12 @@ export function graphOf(
   return graphFromBytes(bytesOf(nodes, initializers, options.output), { check: options.check ?? true });
 }
 
-export function bytesOf(nodes: readonly Node[], initializers: readonly TensorLiteral[] = [], output = 'y'): Uint8Array {
+export function bytesOf(
+  nodes: readonly Node[],
+  initializers: readonly TensorLiteral[] = [],
+  output = 'y',
+  datatype: 'float32' | 'float16' = 'float32',
+): Uint8Array {
   return encodeModel(
     makeModel({
       opsets: [{ domain: '', version: 17 }],
@@ -26,8 +31,8 @@ export function bytesOf(nodes: readonly Node[], initializers: readonly TensorLit
         name: 'test',
         nodes,
         initializers,
-        inputs: [makeValueInfo('x', 'float32', ['batch', 2])],
-        outputs: [makeValueInfo(output, 'float32', ['batch', 2])],
+        inputs: [makeValueInfo('x', datatype, ['batch', 2])],
+        outputs: [makeValueInfo(output, datatype, ['batch', 2])],
       },
     }),
   );

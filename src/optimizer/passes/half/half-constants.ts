@@ -5,6 +5,7 @@
 import { floatToHalf } from '../../../onnx-file/small-floats.ts';
 import type { Constant } from '../../graph/constant.ts';
 import type { Graph } from '../../graph/graph.ts';
+import type { ConvertedConstants } from './convert-precision.ts';
 
 const largestHalf = 65504;
 /** Half of it would round to zero. */
@@ -35,7 +36,7 @@ export function toHalves(values: Float32Array, counts: HalfCounts): Uint16Array<
   return halves;
 }
 
-export class HalfConstants {
+export class HalfConstants implements ConvertedConstants {
   readonly counts: HalfCounts = { clamped: 0, lifted: 0 };
   readonly #graph: Graph;
   readonly #names = new Map<string, string>();
@@ -48,7 +49,10 @@ export class HalfConstants {
     return this.#names.size;
   }
 
-  /** Name of the initializer that holds the constant `value` as float16, made on the first call. */
+  convert(values: Float32Array): Uint16Array<ArrayBuffer> {
+    return toHalves(values, this.counts);
+  }
+
   nameOf(value: string, constant: Constant): string {
     let name = this.#names.get(value);
     if (name === undefined) {

@@ -1,40 +1,26 @@
 /**
- * Operators that float16.ts leaves in float32: those that the standard does not define for float16, those whose output type is an
- * attribute, and those that lose what they are for. Data only; settings may add to it.
+ * Operators that float16.ts leaves in float32, and float32.ts in float16: those that the standard does not define for float16, those whose
+ * output type is an attribute or a sequence, and those that lose what they are for. Data only; settings may add to it.
  */
 import type { Node } from '../../graph/node.ts';
 
-export const singleOperators: ReadonlySet<string> = new Set([
+/** What they make has the type that an attribute says, or one that holds tensors of a type: they are left as they are. */
+export const fixedOperators: ReadonlySet<string> = new Set([
   'Bernoulli',
   'BitCast',
   'BlackmanWindow',
   'ConcatFromSequence',
-  'CumSum',
-  'DFT',
-  'DequantizeLinear',
-  'DynamicQuantizeLinear',
   'EyeLike',
   'HammingWindow',
   'HannWindow',
-  'ImageDecoder',
-  'IsInf',
-  'MelWeightMatrix',
   'Multinomial',
-  'NonMaxSuppression',
-  'OneHot',
   'Optional',
   'OptionalGetElement',
   'OptionalHasElement',
-  'QuantizeLinear',
   'RandomNormal',
   'RandomNormalLike',
   'RandomUniform',
   'RandomUniformLike',
-  'Range',
-  'RoiAlign',
-  'STFT',
-  'ScatterElements',
-  'ScatterND',
   'SequenceAt',
   'SequenceConstruct',
   'SequenceEmpty',
@@ -43,6 +29,25 @@ export const singleOperators: ReadonlySet<string> = new Set([
   'SequenceLength',
   'SequenceMap',
   'SplitToSequence',
+]);
+
+export const singleOperators: ReadonlySet<string> = new Set([
+  ...fixedOperators,
+  'CumSum',
+  'DFT',
+  'DequantizeLinear',
+  'DynamicQuantizeLinear',
+  'ImageDecoder',
+  'IsInf',
+  'MelWeightMatrix',
+  'NonMaxSuppression',
+  'OneHot',
+  'QuantizeLinear',
+  'Range',
+  'RoiAlign',
+  'STFT',
+  'ScatterElements',
+  'ScatterND',
   'TfIdfVectorizer',
 ]);
 
