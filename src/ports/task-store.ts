@@ -42,6 +42,8 @@ export interface Task {
   readonly error?: TaskError | undefined;
   /** How often the process that did the work died by itself. */
   readonly deaths: number;
+  /** How often the server was gone while it ran, without having put it back. @default 0 */
+  readonly losses?: number | undefined;
   /** Somebody wants it to end. Not part of what `put` writes: it is asked by `askCancel`. */
   readonly cancelAsked?: boolean | undefined;
 }

@@ -39,6 +39,7 @@ function isTask(value: unknown): value is Task {
     result,
     error,
     deaths,
+    losses,
   } = value;
   const times = [createdMs, startedMs ?? 0, finishedMs ?? 0];
   return (
@@ -52,7 +53,8 @@ function isTask(value: unknown): value is Task {
     isObject(request) &&
     (result === undefined || isObject(result)) &&
     (error === undefined || isError(error)) &&
-    Number.isInteger(deaths)
+    Number.isInteger(deaths) &&
+    (losses === undefined || Number.isInteger(losses))
   );
 }
 

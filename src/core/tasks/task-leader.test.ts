@@ -149,6 +149,33 @@ describe('the leader', () => {
     assert.equal(after.runs[2]!.task.id, second.id);
   });
 
+  it('gives up on a task that ran when its server was killed for the fifth time', async () => {
+    const store = new MemoryTaskStore();
+    const first = taskWorld(store);
+    const [task, other] = [await first.submit('a'), await first.submit('b')];
+    await settle();
+    const tried: number[] = [];
+    for (let kill = 0; kill < 5; kill++) {
+      store.loseLease();
+      const next = taskWorld(store);
+      await next.leader.wake();
+      await settle();
+      tried.push(next.runs.filter((each) => each.task.id === task.id).length);
+      // An orderly stop in between is no kill.
+      if (kill === 1) {
+        await next.leader.close();
+        const again = taskWorld(store);
+        await again.leader.wake();
+        assert.equal(again.runs[0]!.task.id, task.id);
+      }
+    }
+    assert.deepEqual(tried, [1, 1, 1, 1, 0]);
+    const { state, error } = store.tasks.get(task.id)!;
+    assert.deepEqual([state, error!.code], ['failed', 'ENGINE_CRASHED']);
+    assert.match(error!.message, /killed or crashed 5 times while it ran; it is not tried again/);
+    assert.equal(store.tasks.get(other.id)!.state, 'running');
+  });
+
   it('keeps the newest hundred of those that ended', async () => {
     const { submit, runs, store } = taskWorld();
     const ids: string[] = [];

@@ -13,6 +13,7 @@ import {
   failed,
   interrupted,
   isEnded,
+  lost,
   nextWaiting,
   outdated,
   progressed,
@@ -144,10 +145,10 @@ export class TaskLeader {
     }
     if (task.cancelAsked === true) return this.#end(cancelled(task, this.#deps.unixMs()));
     if (task.state !== 'running') return task;
-    // Of a leader that died.
-    const waiting = interrupted(task);
-    await this.#write(waiting);
-    return waiting;
+    const next = lost(task, this.#deps.unixMs());
+    if (isEnded(next)) return this.#end(next);
+    await this.#write(next);
+    return next;
   }
 
   async #begin(waiting: Task): Promise<void> {

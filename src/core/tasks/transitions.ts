@@ -6,6 +6,8 @@ import type { Task, TaskError, TaskProgress, TaskState } from '../../ports/task-
 
 /** After so many deaths of its process a task is not tried again. */
 export const mostDeaths = 2;
+/** Nor after its server was gone so often while it ran: machines and releases end servers too, but seldom five times in one task. */
+const mostLosses = 5;
 
 export type NewTask = Pick<Task, 'id' | 'kind' | 'model' | 'version' | 'createdMs' | 'request'>;
 
@@ -50,6 +52,14 @@ export function died(task: Task, how: string, nowMs: number): Task {
   if (deaths < mostDeaths) return { ...interrupted(task), deaths };
   const message = `The process that did the work died ${deaths} times, the last time by ${how}; it is not tried again.`;
   return failed({ ...task, deaths }, { code: 'ENGINE_CRASHED', message }, nowMs);
+}
+
+/** Left running by a server that is gone. Its fault or not, it must not take down one server after the other. */
+export function lost(task: Task, nowMs: number): Task {
+  const losses = (task.losses ?? 0) + 1;
+  if (losses < mostLosses) return { ...interrupted(task), losses };
+  const message = `The server was killed or crashed ${losses} times while it ran; it is not tried again.`;
+  return failed({ ...task, losses }, { code: 'ENGINE_CRASHED', message }, nowMs);
 }
 
 /** First come, first served; what was interrupted came before what still waits. */
