@@ -13,6 +13,7 @@ import { findBiasPairs, foldBiasIntoGemm } from './qdq/bias-into-gemm.ts';
 import { emitQdq } from './qdq/emit.ts';
 import { ends } from './qdq/ends.ts';
 import { expectedFused } from './qdq/expected.ts';
+import { foldPixels } from './qdq/fold-pixels.ts';
 import { guardActivations } from './qdq/guard-activations.ts';
 import type { Layer } from './qdq/layers.ts';
 import { findLayer, keyOf } from './qdq/layers.ts';
@@ -117,8 +118,9 @@ async function prepare(graph: Graph, settings: StaticInt8Settings, context: Pass
   moveReluBeforePool(graph);
   foldBiasIntoGemm(graph, (value) => rankOf(value) === 2);
   const chosen = chooseLayers(graph, settings);
-  const padded = padChannels(graph, new Set(chosen.layers.map(({ node }) => node)));
-  const { layers, skipped } = padded === 0 ? chosen : chooseLayers(graph, settings);
+  const nodes = new Set(chosen.layers.map(({ node }) => node));
+  const rearranged = foldPixels(graph, nodes) + padChannels(graph, nodes);
+  const { layers, skipped } = rearranged === 0 ? chosen : chooseLayers(graph, settings);
   return { layers, skipped, domain: reason === undefined ? '' : 'com.microsoft', notes };
 }
 
