@@ -102,8 +102,8 @@ function refuseWithoutFile({ name, config }: ModelEntry, isUploaded: boolean): v
   if (why !== undefined) throw invalidInput('model', `model: "${name}" ${why}.`, 'a model with a file of its own');
 }
 
-/** A new version is always a model.onnx, beside the others. */
-async function refuseToRegister({ name, triton }: ModelEntry, models: string): Promise<void> {
+/** A new version is always a model.onnx, beside the others. @throws INVALID_INPUT where that would be none, or cannot be written */
+export async function refuseToRegister({ name, triton }: ModelEntry, models: string): Promise<void> {
   const file = triton?.modelFile ?? 'model.onnx';
   const refused = (why: string) => invalidInput('register', `register: ${why}.`, 'false');
   if (file !== 'model.onnx') {

@@ -137,7 +137,7 @@ async function place(
   chosenPath: string,
 ): Promise<OptimizeSummary['registered']> {
   if (request.register !== false) return placeVersion(chosenPath, models, model);
-  await placeVersion(chosenPath, join(folder, 'models'), model, await configBeside(modelPath));
+  await placeVersion(chosenPath, join(folder, taskFiles.models), model, await configBeside(modelPath));
   return undefined;
 }
 

@@ -25,6 +25,7 @@ import { type OptimizeTaskDeps, optimizeJob, submitOptimize } from './server-opt
 import type { Siblings } from './server-siblings.ts';
 import type { Stores } from './server-stores.ts';
 import type { OptimizeJob, OptimizeSummary } from './server-task-child.ts';
+import { registerVariant, takeOver } from './server-task-version.ts';
 
 export interface TasksParts {
   readonly config: Pick<Config, 'taskDir' | 'models'>;
@@ -84,6 +85,7 @@ export function runTasks(parts: TasksParts): BackgroundTasks | undefined {
       find: (id) => desk.find(id),
       report: (id) => desk.report(id),
       cancel: (id) => desk.cancel(id),
+      register: (task) => registerVariant(parts, files, task, store.folderOf(task.id)),
     },
     get counts() {
       return leader.counts;
@@ -126,9 +128,10 @@ async function runOptimizeTask(
     const temporaryFolder = join(folder, taskFiles.work, 'tmp');
     const run = runTaskProcess({ entry, job, temporaryFolder, graceMs, logger: parts.logger }, onProgress);
     const outcome = await stoppable(run, stop);
-    return outcome.kind === 'done'
-      ? { kind: 'done', result: await takeOver(parts, task, outcome.result, stop) }
-      : outcome;
+    if (outcome.kind !== 'done') return outcome;
+    const { registered } = outcome.result as unknown as OptimizeSummary;
+    if (registered === undefined) return outcome;
+    return { kind: 'done', result: { ...outcome.result, registered: await takeOver(parts, model, registered, stop) } };
   } catch (error) {
     const { code, message } = toHotpathError(error);
     if (code === 'INTERNAL') parts.logger.error({ task: task.id, err: error }, 'a background task could not be run');
@@ -141,40 +144,4 @@ function stoppable(run: TaskRun, stop: AbortSignal): Promise<TaskOutcome> {
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
   return run.outcome;
-}
-
-/** Has the new version served where the model's version policy says so, and says in the result what became of it. */
-async function takeOver(
-  { siblings, registry, logger }: TasksParts,
-  { model }: Task,
-  result: Readonly<Record<string, unknown>>,
-  stop: AbortSignal,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { registered } = result as unknown as OptimizeSummary;
-  if (registered === undefined) return result;
-  const { version, wasThere } = registered;
-  const there = wasThere ? `Version ${version}, which was this model already,` : `Version ${version}`;
-  const say = (served: boolean, note: string) => ({ ...result, registered: { ...registered, served, note } });
-  try {
-    const reload = siblings.takeOver(model);
-    const stopped = new Promise<'stopped'>((settle) => {
-      stop.addEventListener('abort', () => settle('stopped'), { once: true });
-      if (stop.aborted) settle('stopped');
-    });
-    // A load may take longer than a server has to stop.
-    if ((await Promise.race([reload.then(() => 'reloaded' as const), stopped])) === 'stopped') {
-      reload.catch(() => {});
-      return say(false, `${there} is in the repository; a server that starts takes it over.`);
-    }
-    const status = (await registry.list(model)).find((one) => one.version === version);
-    if (status === undefined) {
-      return say(false, `${there} is in the repository, but the versionPolicy of the model does not serve it.`);
-    }
-    if (status.state === 'ready') return say(true, `${there} is served.`);
-    return say(true, `${there} is served from the next request on.`);
-  } catch (error) {
-    const { message } = toHotpathError(error);
-    logger.warn({ model, version, err: error }, 'the optimized version was not taken over');
-    return say(false, `${there} is in the repository, but could not be taken over: ${message}`);
-  }
 }

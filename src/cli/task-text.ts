@@ -46,10 +46,11 @@ export function renderTask(task: TaskView, style: Bold): string {
     ...(error === undefined ? [] : [['Error', `${error.code}: ${error.message}`]]),
   ];
   const head = fields.map(([name, value]) => `${name!.padEnd(8)} ${value}`).join('\n');
-  return [head, ...(result === undefined ? [] : resultParts(result, style))].join('\n\n');
+  return [head, ...(result === undefined ? [] : resultParts(id, result, style))].join('\n\n');
 }
 
 function resultParts(
+  id: string,
   { chosen, choice, variants, notes = [], registered }: TaskView['result'] & {},
   style: Bold,
 ): string[] {
@@ -82,6 +83,7 @@ function resultParts(
     ...notes,
     style.bold(choice),
     ...(registered?.note === undefined ? [] : [registered.note]),
+    ...(chosen === null || registered !== undefined ? [] : [`To serve it: hotpath tasks register ${id}`]),
   ];
 }
 

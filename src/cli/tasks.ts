@@ -1,4 +1,4 @@
-/** `hotpath tasks`: the background tasks of a running server: which there are, how far one is, calling one off. Asks the admin listener. */
+/** `hotpath tasks`: the background tasks of a running server: which there are, how far one is, calling one off, taking what it found. Asks the admin listener. */
 import { apiKeyVariable, askAdmin, defaultAdminUrl } from './ask-admin.ts';
 import { AskError } from './ask-server.ts';
 import { type CommandContext, type ExitCode, UsageError } from './command.ts';
@@ -10,9 +10,10 @@ import type { TaskView } from './task-view.ts';
 export const help = `Usage: hotpath tasks
        hotpath tasks <id> [--follow]
        hotpath tasks cancel <id>
+       hotpath tasks register <id>
 
-Lists the background tasks of a running server, newest first, shows one of them, or calls one off. They are asked for with
-hotpath optimize <model> --background.
+Lists the background tasks of a running server, newest first, shows one of them, calls one off, or makes what one found the next
+version of its model, if it was not to do so itself. They are asked for with hotpath optimize <model> --background.
 
   --follow        Stay until it has ended and show how far it is; leaving does not end the task
   --url <admin>   Address of the admin listener [${defaultAdminUrl}]
@@ -42,10 +43,10 @@ function parse(args: readonly string[]): { readonly url: string; readonly json: 
 }
 
 function actOf([first, ...rest]: readonly string[], follow: boolean): Act {
-  if (first === 'cancel') {
-    if (rest.length !== 1) throw new UsageError('Give the id of one task to cancel.');
-    if (follow) throw new UsageError('cancel takes no --follow.');
-    return (asked) => cancel(asked, rest[0]!);
+  if (first === 'cancel' || first === 'register') {
+    if (rest.length !== 1) throw new UsageError(`Give the id of one task to ${first}.`);
+    if (follow) throw new UsageError(`${first} takes no --follow.`);
+    return (asked) => (first === 'cancel' ? cancel : register)(asked, rest[0]!);
   }
   if (rest.length > 0) throw new UsageError('Give the id of one task.');
   if (first !== undefined) return (asked) => (follow ? followTask(asked, first) : show(asked, first));
@@ -71,5 +72,12 @@ async function cancel({ target, json, terminal }: Following, id: string): Promis
   else if (task.state === 'cancelled') terminal.out('Cancelled.');
   else if (isEnded(task)) terminal.out(`It had ended before: ${task.state}.`);
   else terminal.out(`It is being stopped. See: hotpath tasks ${id}`);
+  return 0;
+}
+
+async function register({ target, json, terminal }: Following, id: string): Promise<ExitCode> {
+  const path = `/admin/tasks/${encodeURIComponent(id)}/register`;
+  const registered = (await askAdmin(target, path, {})) as { readonly note: string };
+  terminal.out(json ? JSON.stringify(registered, undefined, 2) : registered.note);
   return 0;
 }

@@ -8,12 +8,13 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../integration/support/redis-server.ts';
 import { fixture, withoutFixtures } from './support/fixtures.ts';
-import { get, modelFolder, post, serve, type TestServer } from './support/serve.ts';
+import { get, modelFolder, post, serve } from './support/serve.ts';
 import { startServerProcess } from './support/server-process.ts';
 import {
   ask,
   endless,
   netServer,
+  predictedBy,
   quick,
   rows,
   type Shown,
@@ -23,12 +24,6 @@ import {
   whenRunning,
   whenWorking,
 } from './support/tasks.ts';
-
-async function predictedBy({ url }: Pick<TestServer, 'url'>, model = 'net') {
-  const { status, body } = await post(`${url}/api/v1/predict`, { model, features: rows[0] });
-  assert.equal(status, 200, JSON.stringify(body));
-  return body;
-}
 
 function childrenLeft(models: string): string {
   const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
@@ -64,6 +59,8 @@ describe('a model optimized in the background', () => {
     assert.match(await page.text(), /net, version 1/);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     assert.match(metrics, /hotpath_tasks\{state="done"\} 1/);
+    const again = await post(`${server.adminUrl}/admin/tasks/${accepted.id}/register`, {});
+    assert.deepEqual(again.body.error.message, 'id: its variant is version 2 of the model already.');
     const folder = taskFolder(server.models, accepted.id);
     assert.deepEqual(readdirSync(folder).sort(), ['report.html', 'report.json', 'task.json']);
   });

@@ -43,6 +43,21 @@ describe('the command line', () => {
     assert.equal((await cli(['tasks', 'cancel', id, ...url])).out, 'It had ended before: done.\n');
   });
 
+  it('registers what a task kept to itself', async (test) => {
+    const server = await netServer(test);
+    const url = ['--url', server.adminUrl];
+    const flags = ['--passes', 'fp16-weights', '--target', 'size', '--seconds', '0.01', '--max-drop', '5%'];
+    const asked = await cli(['optimize', 'net', '--background', '--no-register', ...flags, ...url]);
+    const id = asked.out.split('\n')[0]!;
+    const { out } = await cli(['tasks', id, '--follow', ...url]);
+    assert.equal(out.trimEnd().split('\n').at(-1), `To serve it: hotpath tasks register ${id}`);
+    assert.deepEqual(await cli(['tasks', 'register', id, ...url]), {
+      code: 0,
+      out: 'Version 2 is served.\n',
+      err: '',
+    });
+  });
+
   it('passes on what the server says, and refuses what makes no sense', async (test) => {
     const server = await netServer(test);
     const url = ['--url', server.adminUrl];
@@ -66,6 +81,7 @@ describe('the command line', () => {
       [['optimize', 'net', '--background', '--hours', 'many'], /--hours must be a number/],
       [['optimize', 'net', '--background', '--max-drop', 'all'], /--max-drop must be a share/],
       [['tasks', 'cancel'], /Give the id of one task to cancel/],
+      [['tasks', 'register', 'a', 'b'], /Give the id of one task to register/],
       [['tasks', 'a', 'b'], /Give the id of one task/],
       [['tasks', '--follow'], /--follow needs the id/],
       [['tasks', 'cancel', 'a', '--follow'], /cancel takes no --follow/],

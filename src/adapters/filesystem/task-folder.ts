@@ -15,6 +15,8 @@ import { isTaskId, readTask, writeTask } from './task-record.ts';
 export const taskFiles = {
   inputs: 'inputs.jsonl',
   report: 'report.html',
+  /** A repository with the chosen variant, where it was not to be registered. */
+  models: 'models',
   work: '.work',
   lock: 'running.lock',
 } as const;

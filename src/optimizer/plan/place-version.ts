@@ -31,30 +31,41 @@ export async function placeVersion(
   }
   const modelFolder = join(repository, name);
   await mkdir(modelFolder, { recursive: true });
-  const newest = Math.max(
-    0,
-    ...(await readdir(modelFolder)).filter((entry) => /^[1-9]\d{0,14}$/.test(entry)).map(Number),
-  );
-  if (newest > 0 && (await isSame(source, join(modelFolder, String(newest))))) {
-    return { version: String(newest), wasThere: true };
+  for (;;) {
+    const newest = await newestVersion(modelFolder);
+    if (newest > 0 && (await isSame(source, join(modelFolder, String(newest))))) {
+      return { version: String(newest), wasThere: true };
+    }
+    if (config !== undefined) await writeConfig(modelFolder, config);
+    // Somebody else may make this version meanwhile; it may even be this very model.
+    if (await copyVersion(source, modelFolder, newest + 1)) return { version: String(newest + 1), wasThere: false };
   }
-  if (config !== undefined) {
-    const text = `${JSON.stringify(config, undefined, 2)}\n`;
-    await writeFile(join(modelFolder, 'model.json'), text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  }
-  return { version: await copyVersion(source, modelFolder, newest + 1), wasThere: false };
 }
 
-async function copyVersion(source: string, modelFolder: string, version: number): Promise<string> {
+async function newestVersion(modelFolder: string): Promise<number> {
+  const versions = (await readdir(modelFolder)).filter((entry) => /^[1-9]\d{0,14}$/.test(entry));
+  return Math.max(0, ...versions.map(Number));
+}
+
+async function writeConfig(modelFolder: string, config: Readonly<Record<string, unknown>>): Promise<void> {
+  const text = `${JSON.stringify(config, undefined, 2)}\n`;
+  await writeFile(join(modelFolder, 'model.json'), text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
+/** False when there is a version of this number by now. */
+async function copyVersion(source: string, modelFolder: string, version: number): Promise<boolean> {
   const temporary = join(modelFolder, `.${randomUUID()}.tmp`);
   try {
     await mkdir(temporary);
     for (const file of await filesOf(source)) await copyFile(join(dirname(source), file), join(temporary, file));
-    // Somebody else may have made this version meanwhile: a folder that is not empty cannot be renamed over.
+    // A folder that is not empty cannot be renamed over.
     await rename(temporary, join(modelFolder, String(version)));
-    return String(version);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

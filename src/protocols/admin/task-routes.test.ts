@@ -31,6 +31,11 @@ function setUp({ tasks = [make('a', 'net')], caller }: { tasks?: Task[]; caller?
       if (task.state === 'running') return { ...task, cancelAsked: true };
       return task.state === 'waiting' ? cancelled(task, 1_795_267_750_000) : task;
     },
+    register: async ({ id }) => {
+      asked.push(['register', id]);
+      if (id !== 'done') throw new HotpathError('INVALID_INPUT', 'id: the task is waiting.');
+      return { version: '4', wasThere: false, served: true, note: 'Version 4 is served.' };
+    },
   };
   const app = Fastify();
   app.setErrorHandler((thrown, _request, reply) => {
@@ -220,6 +225,21 @@ test('a task that waits is cancelled at once, one that runs is on its way, one t
   assert.deepEqual(written, ['task.cancel wait OK', 'task.cancel run OK', 'task.cancel done OK']);
 });
 
+test('a variant is registered by the task that found it, or the reason why not is given', async () => {
+  const { post, asked, written } = setUp({ tasks: [make('done', 'net'), make('wait', 'net')] });
+  const answer = await post('/admin/tasks/done/register');
+  const version = { version: '4', wasThere: false, served: true, note: 'Version 4 is served.' };
+  assert.deepEqual([answer.statusCode, answer.json()], [200, version]);
+  const refused = await post('/admin/tasks/wait/register', {});
+  assert.deepEqual([refused.statusCode, refused.json().error.message], [400, 'id: the task is waiting.']);
+  assert.equal((await post('/admin/tasks/none/register')).statusCode, 404);
+  assert.deepEqual(asked, [
+    ['register', 'done'],
+    ['register', 'wait'],
+  ]);
+  assert.deepEqual(written, ['task.register done OK', 'task.register wait INVALID_INPUT']);
+});
+
 test('a caller sees and cancels the tasks of its models; others are as if they were not there', async () => {
   const tasks = [make('mine', 'fraud-1'), make('theirs', 'net')];
   const { get, post, asked } = setUp({ tasks, caller: { id: 'ann', role: 'operate', models: ['fraud-*'] } });
@@ -235,6 +255,7 @@ test('a caller sees and cancels the tasks of its models; others are as if they w
       await get(`/admin/tasks/${id}`),
       await get(`/admin/tasks/${id}/report`),
       await post(`/admin/tasks/${id}/cancel`),
+      await post(`/admin/tasks/${id}/register`),
     ]) {
       assert.deepEqual([answer.statusCode, answer.json().error.message], [404, sentence(id)]);
     }

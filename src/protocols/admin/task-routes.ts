@@ -1,6 +1,7 @@
 /**
- * Background tasks on the admin listener: asking for one, looking at them, calling one off. Called by admin-server.ts; the composition root
- * does the work. Answers at once: what takes long is looked at later. A caller sees the tasks of the models it may ask, and no others.
+ * Background tasks on the admin listener: asking for one, looking at them, calling one off, taking what it found. Called by admin-server.ts;
+ * the composition root does the work. Answers at once, as what takes long is looked at later. A caller sees the tasks of the models it may
+ * ask, and no others.
  */
 import type { FastifyInstance } from 'fastify';
 import { HotpathError } from '../../core/errors.ts';
@@ -24,6 +25,18 @@ export interface TaskAdmin {
   report(id: string): Promise<string | undefined>;
   /** The task as it is then. */
   cancel(id: string): Promise<Task | undefined>;
+  /** @throws INVALID_INPUT where there is nothing to register, MODEL_NOT_FOUND, UNSUPPORTED. */
+  register(task: Task): Promise<RegisteredVersion>;
+}
+
+export interface RegisteredVersion {
+  readonly version: string;
+  /** The newest version was this model already. */
+  readonly wasThere: boolean;
+  /** Now, or from the next request on. */
+  readonly served: boolean;
+  /** A sentence that says so, or why not. */
+  readonly note: string;
 }
 
 export interface TaskRouteDeps extends AuditDeps {
@@ -73,6 +86,13 @@ export function addTaskRoutes(app: FastifyInstance, deps: TaskRouteDeps): void {
     logger.info({ task: id, model: task.model, state: task.state }, 'background task cancelled by the admin API');
     // One that runs takes a moment to end.
     return reply.status(isEnded(task) ? 200 : 202).send(viewOf(task));
+  });
+  app.post<{ Params: TaskParams }>('/admin/tasks/:id/register', { config }, async ({ params, caller }) => {
+    const task = await seen(tasks, caller, params.id);
+    const registered = await audited(deps, caller, 'task.register', task.id, () => tasks.register(task));
+    const { version } = registered;
+    logger.info({ task: task.id, model: task.model, version }, 'variant of a task registered by the admin API');
+    return registered;
   });
 }
 

@@ -71,3 +71,10 @@ export const whenEnded = (adminUrl: string, id: string) =>
 export const whenRunning = (adminUrl: string, id: string) => taskWhen(adminUrl, id, ({ state }) => state === 'running');
 export const whenWorking = (adminUrl: string, id: string) =>
   taskWhen(adminUrl, id, ({ progress }) => progress.share > 0);
+
+/** What a model answers to the first of the rows, with its version. */
+export async function predictedBy({ url }: Pick<TestServer, 'url'>, model = 'net') {
+  const { status, body } = await post(`${url}/api/v1/predict`, { model, features: rows[0] });
+  assert.equal(status, 200, JSON.stringify(body));
+  return body;
+}
