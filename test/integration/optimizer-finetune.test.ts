@@ -1,16 +1,13 @@
-/** Training steps in ONNX Runtime: gradients against finite differences, fine-tuning, distillation, and rounding in the way. */
+/** Training in ONNX Runtime: perceptrons, fine-tuning, distillation, and rounding in the way. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../src/core/seeded-random.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import { encodeModel } from '../../src/onnx-file/encode.ts';
-import type { Attribute, Node, TensorLiteral } from '../../src/onnx-file/model.ts';
-import { float, int, ints, makeModel, makeNode, makeTensor, makeValueInfo, string } from '../../src/onnx-file/model.ts';
+import { makeNode, makeTensor } from '../../src/onnx-file/model.ts';
 import { activationRanges } from '../../src/optimizer/finetune/activation-ranges.ts';
 import { distil, fineTune } from '../../src/optimizer/finetune/fine-tune.ts';
-import { gradientRules } from '../../src/optimizer/finetune/gradients/table.ts';
-import type { Loss } from '../../src/optimizer/finetune/loss.ts';
 import { mlpToOnnx } from '../../src/optimizer/finetune/mlp/mlp-model.ts';
 import { trainMlp } from '../../src/optimizer/finetune/mlp/train-mlp.ts';
 import { buildStepGraph } from '../../src/optimizer/finetune/step-graph.ts';
@@ -18,272 +15,10 @@ import type { Graph } from '../../src/optimizer/graph/graph.ts';
 import { graphFromBytes } from '../../src/optimizer/graph/load.ts';
 import { furtherTraining } from '../../src/optimizer/passes/further-training.ts';
 import { networkScores } from '../../src/training/network/network.ts';
+import { attributes, layerModel, normalSeries, weightMaker } from './support/layer-models.ts';
 import { datasetOf, normalValues, passContext, runRows, testRunner } from './support/optimizer-runner.ts';
 
-/** A model from `x` to `y`: a trained layer, then what is tested. */
-interface Case {
-  readonly op: string;
-  readonly what: string;
-  readonly input: readonly number[];
-  readonly nodes: readonly Node[];
-  readonly constants: readonly TensorLiteral[];
-  readonly loss?: Loss;
-  readonly opset?: number;
-}
-
-let seed = 0;
-const weight = (name: string, dims: readonly number[], scale = 0.5): TensorLiteral =>
-  makeTensor(
-    name,
-    'float32',
-    dims,
-    normalValues(elementCount(dims), ++seed).map((value) => value * scale),
-  );
-const whole = (name: string, values: readonly number[]): TensorLiteral =>
-  makeTensor(name, 'int64', [values.length], BigInt64Array.from(values, BigInt));
-const attributes = (given: Readonly<Record<string, number | readonly number[] | string>>): Record<string, Attribute> =>
-  Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [
-      name,
-      typeof value === 'number' ? int(value) : typeof value === 'string' ? string(value) : ints(value),
-    ]),
-  );
-
-/** x [3, 4] through Gemm to `h` [3, 5], then `op`. */
-function onRows(
-  op: string,
-  what: string,
-  extra: Partial<Case> = {},
-  given: Record<string, Attribute> = {},
-  more: readonly string[] = [],
-): Case {
-  const nodes = [makeNode('Gemm', ['x', 'w', 'b'], ['h']), makeNode(op, ['h', ...more], ['y'], given)];
-  return {
-    op,
-    what,
-    input: [3, 4],
-    nodes,
-    ...extra,
-    constants: [weight('w', [4, 5]), weight('b', [5]), ...(extra.constants ?? [])],
-  };
-}
-
-/** x [2, 4, 7, 6] through a 1x1 Conv to `h` [2, 4, 7, 6], then `op`. */
-function onImages(
-  op: string,
-  what: string,
-  given: Record<string, Attribute>,
-  more: readonly TensorLiteral[] = [],
-  extra: Partial<Case> = {},
-): Case {
-  const nodes = [
-    makeNode('Conv', ['x', 'w', 'b'], ['h']),
-    makeNode(op, ['h', ...more.map(({ name }) => name)], ['y'], given),
-  ];
-  return {
-    op,
-    what,
-    input: [2, 4, 7, 6],
-    nodes,
-    ...extra,
-    constants: [weight('w', [4, 4, 1, 1]), weight('b', [4]), ...more],
-  };
-}
-
-function convCase(
-  what: string,
-  dims: readonly number[],
-  given: Readonly<Record<string, number | readonly number[] | string>>,
-): Case {
-  return onImages('Conv', what, attributes(given), [weight('k', dims), weight('c', [dims[0]!])]);
-}
-
-const square = [weight('m', [5, 5])];
-const cases: readonly Case[] = [
-  onRows('Gemm', 'without transposition', { constants: square }, { alpha: float(0.7) }, ['m']),
-  onRows(
-    'Gemm',
-    'with transposed weights and a scaled bias',
-    { constants: [...square, weight('c', [1, 5])] },
-    { transB: int(1), beta: float(2) },
-    ['m', 'c'],
-  ),
-  {
-    op: 'Gemm',
-    what: 'with both transposed',
-    input: [4, 3],
-    nodes: [
-      makeNode('MatMul', ['q', 'x'], ['h']),
-      makeNode('Gemm', ['h', 'w'], ['y'], { transA: int(1), transB: int(1) }),
-    ],
-    constants: [weight('q', [4, 4]), weight('w', [5, 4])],
-  },
-  onRows('MatMul', 'of rows', { constants: square }, {}, ['m']),
-  {
-    op: 'MatMul',
-    what: 'of batches of matrices with shared weights and with each other',
-    input: [2, 3, 4],
-    nodes: [
-      makeNode('MatMul', ['x', 'w'], ['a']),
-      makeNode('Transpose', ['a'], ['t'], { perm: ints([0, 2, 1]) }),
-      makeNode('MatMul', ['a', 't'], ['y']),
-    ],
-    constants: [weight('w', [4, 5])],
-  },
-  convCase('1 x 1', [5, 4, 1, 1], {}),
-  convCase('3 x 3 with padding', [5, 4, 3, 3], { pads: [1, 1, 1, 1] }),
-  convCase('3 x 3, stride 2, uneven padding', [5, 4, 3, 3], { strides: [2, 2], pads: [1, 0, 0, 1] }),
-  convCase('2 x 3, stride 3, a rest that no window reaches', [5, 4, 2, 3], { strides: [3, 2] }),
-  convCase('3 x 3, dilated', [5, 4, 3, 3], { dilations: [2, 2], pads: [2, 2, 2, 2] }),
-  convCase('3 x 3, stride 2, SAME_UPPER', [5, 4, 3, 3], { strides: [2, 2], auto_pad: 'SAME_UPPER' }),
-  convCase('depthwise', [4, 1, 3, 3], { group: 4, pads: [1, 1, 1, 1], strides: [2, 2] }),
-  convCase('in two groups', [6, 2, 3, 3], { group: 2, pads: [1, 1, 1, 1] }),
-  onRows('Add', 'with a broadcast constant', { constants: [weight('c', [5])] }, {}, ['c']),
-  onRows('Add', 'of a value and itself', {}, {}, ['h']),
-  onRows('Sub', 'of what one layer made', { constants: [] }, {}, ['x_first']),
-  onRows('Mul', 'with itself', {}, {}, ['h']),
-  onRows('Div', 'by a constant and of a constant', { constants: [weight('c', [1, 5], 2)] }, {}, ['c']),
-  onRows('Relu', 'of rows'),
-  onRows('LeakyRelu', 'of rows', {}, { alpha: float(0.2) }),
-  onRows('Sigmoid', 'of rows'),
-  onRows('Tanh', 'of rows'),
-  onRows('Erf', 'of rows'),
-  onRows('Clip', 'between limits', { constants: [scalar('low', -0.5), scalar('high', 0.6)] }, {}, ['low', 'high']),
-  onRows('Clip', 'with attributes, as before opset 11', { opset: 10 }, { min: float(-0.5), max: float(0.6) }),
-  onRows('Softmax', 'of rows', {}, { axis: int(1) }),
-  onRows('Softmax', 'along another axis', {}, { axis: int(0) }),
-  onRows('LogSoftmax', 'of rows'),
-  onRows('Identity', 'with cross-entropy', { loss: 'cross-entropy' }),
-  onRows('Dropout', 'as in use'),
-  onRows('Flatten', 'of rows'),
-  onRows('Reshape', 'to another rank', { constants: [whole('shape', [3, 5, 1])] }, {}, ['shape']),
-  onRows('Unsqueeze', 'in front', { constants: [whole('axes', [0])] }, {}, ['axes']),
-  {
-    ...onRows('Squeeze', 'of one axis', { constants: [whole('axes', [0])] }),
-    nodes: [
-      makeNode('Gemm', ['x', 'w', 'b'], ['h']),
-      makeNode('Unsqueeze', ['h', 'axes'], ['u']),
-      makeNode('Squeeze', ['u', 'axes'], ['y']),
-    ],
-  },
-  onImages('Transpose', 'of images', attributes({ perm: [0, 2, 3, 1] })),
-  onRows('Concat', 'with itself', {}, { axis: int(-1) }, ['h']),
-  onRows('ReduceMean', 'of columns', {}, { axes: ints([1]), keepdims: int(0) }),
-  onImages('ReduceMean', 'of the picture', attributes({ axes: [2, 3], keepdims: 1 })),
-  onImages('GlobalAveragePool', 'of images', {}),
-  onImages('AveragePool', '2 x 2', attributes({ kernel_shape: [2, 2], strides: [2, 2] })),
-  onImages(
-    'AveragePool',
-    '3 x 3 with padding that does not count',
-    attributes({ kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),
-  ),
-  onImages(
-    'AveragePool',
-    '3 x 3 with padding that counts',
-    attributes({ kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], count_include_pad: 1 }),
-  ),
-  onImages(
-    'AveragePool',
-    '3 x 2 with a window that hangs over',
-    attributes({ kernel_shape: [3, 2], strides: [3, 2], ceil_mode: 1 }),
-  ),
-  onImages('MaxPool', '2 x 2', attributes({ kernel_shape: [2, 2], strides: [2, 2] })),
-  onImages(
-    'MaxPool',
-    '3 x 3 with windows that overlap',
-    attributes({ kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),
-  ),
-  onImages('BatchNormalization', 'as in use', {}, [
-    weight('scale', [4]),
-    weight('shift', [4]),
-    weight('mean', [4]),
-    makeTensor('variance', 'float32', [4], Float32Array.of(0.5, 1, 2, 3)),
-  ]),
-];
-
-function scalar(name: string, value: number): TensorLiteral {
-  return makeTensor(name, 'float32', [], Float32Array.of(value));
-}
-
-function modelOf({ nodes, constants, input, opset = 17 }: Case): Graph {
-  const uses = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const first = uses.has('x_first') ? [makeNode('MatMul', ['x', 'w'], ['x_first'])] : [];
-  return graphFromBytes(
-    encodeModel(
-      makeModel({
-        opsets: [{ domain: '', version: opset }],
-        graph: {
-          name: 'case',
-          nodes: [...first, ...nodes],
-          initializers: constants,
-          inputs: [makeValueInfo('x', 'float32', input)],
-          outputs: [{ name: 'y', datatype: 'float32', dims: [] }],
-        },
-      }),
-    ),
-  );
-}
-
-describe('gradients of training steps', () => {
-  it('has a case for each operator that training can differentiate', () => {
-    // Rounding is looked through on purpose, which finite differences would not: it has its own test.
-    const untested = Object.keys(gradientRules).filter((op) => op !== 'Round' && !cases.some((one) => one.op === op));
-    assert.deepEqual(untested, []);
-  });
-
-  for (const one of cases) {
-    it(`follows finite differences for ${one.op} ${one.what}`, async () => {
-      const graph = modelOf(one);
-      const x: Tensor = { datatype: 'float32', shape: one.input, data: normalValues(elementCount(one.input), 99) };
-      const options = { loss: one.loss ?? ('mse' as const), output: 'y', exposeGradients: true };
-      const step = await buildStepGraph(graph, options, { x }, testRunner);
-      const train = await testRunner.open(step.train, { graphOptimizationLevel: 'disabled' });
-      const evaluate = await testRunner.open(step.evaluate, { graphOptimizationLevel: 'disabled' });
-      const count = elementCount(step.targetShape);
-      const targets = normalValues(count, 5);
-      if (one.loss === 'cross-entropy') for (let i = 0; i < count; i++) targets[i] = i % 5 === 2 ? 1 : 0;
-      const feeds: Record<string, Tensor> = {
-        x,
-        [step.targets]: { datatype: 'float32', shape: step.targetShape, data: targets },
-        [step.rate]: { datatype: 'float32', shape: [], data: Float32Array.of(0) },
-      };
-      for (const { name, dims, input } of step.parameters) {
-        const zeros = { datatype: 'float32', shape: dims, data: new Float32Array(elementCount(dims)) } as const;
-        Object.assign(feeds, { [input.mean]: zeros, [input.square]: zeros });
-        feeds[input.weight] = { ...zeros, data: graph.floats(name).slice() as Float32Array<ArrayBuffer> };
-      }
-      const answers = await train.run(feeds);
-      const lossAt = async (name: string, direction: Float32Array, scale: number): Promise<number> => {
-        const { input } = step.parameters.find((parameter) => parameter.name === name)!;
-        const moved = (feeds[input.weight]!.data as Float32Array<ArrayBuffer>).map(
-          (value, i) => value + scale * direction[i]!,
-        );
-        const changed = { ...feeds, [input.weight]: { ...feeds[input.weight]!, data: moved } };
-        const wanted = Object.fromEntries(evaluate.inputs.map((spec) => [spec.name, changed[spec.name]!]));
-        return ((await evaluate.run(wanted))[step.loss]!.data as Float32Array)[0]!;
-      };
-      assert.ok(step.parameters.length > 0);
-      for (const { name, dims } of step.parameters) {
-        const gradient = answers[step.gradients.get(name)!]!;
-        assert.deepEqual(gradient.shape, dims, `shape of the gradient of ${name}`);
-        for (let trial = 0; trial < 4; trial++) {
-          const random = normalValues(elementCount(dims), 1000 + trial);
-          const length = Math.hypot(...random);
-          const direction = random.map((value) => value / length);
-          const expected = (gradient.data as Float32Array).reduce((sum, value, i) => sum + value * direction[i]!, 0);
-          const estimate = async (size: number): Promise<number> =>
-            ((await lossAt(name, direction, size)) - (await lossAt(name, direction, -size))) / (2 * size);
-          // Kinks (Relu, maxima) make one step size wrong now and then; float32 makes small ones inexact.
-          const errors = [];
-          for (const size of [1e-2, 3e-3, 1e-3]) errors.push(Math.abs((await estimate(size)) - expected));
-          assert.ok(Math.min(...errors) < 2e-3 * Math.abs(expected) + 1e-4, `${name}: ${expected}, off by ${errors}`);
-        }
-      }
-      await train.close();
-      await evaluate.close();
-    });
-  }
-});
+const weight = weightMaker(normalSeries(114), 0.5);
 
 /** Rows of two features in a ring within a ring: no line parts the classes. */
 function rings(
@@ -481,8 +216,7 @@ describe('fine-tuning', () => {
       ...[weight('w0', [8, 3, 3, 3]), weight('b0', [8]), weight('w1', [8, 8, 3, 3], 0.2), weight('b1', [8])],
       ...[weight('w2', [8, 5]), weight('b2', [5])],
     ];
-    const model = (opset: number): Graph =>
-      modelOf({ op: '', what: '', input: ['batch', 3, 12, 12] as never, nodes, constants, opset });
+    const model = (opset: number): Graph => layerModel({ input: ['batch', 3, 12, 12], nodes, constants, opset });
     const teacher = model(11);
     const graph = teacher.clone();
     const noise = normalValues(elementCount([8, 8, 3, 3]), 4);
@@ -504,7 +238,7 @@ describe('fine-tuning', () => {
       makeNode('MatMul', ['s', 'v'], ['y']),
     ];
     const constants = [weight('w', [4, 5]), weight('b', [5]), weight('v', [5, 1])];
-    const graph = modelOf({ op: '', what: '', input: [8, 4], nodes, constants });
+    const graph = layerModel({ input: [8, 4], nodes, constants });
     const x: Tensor = { datatype: 'float32', shape: [8, 4], data: normalValues(32) };
     const step = await buildStepGraph(graph, { loss: 'mse', output: 'y' }, { x }, testRunner);
     assert.deepEqual(

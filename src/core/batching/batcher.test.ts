@@ -2,134 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { EngineInstance, EngineRun, RunLimits } from '../../ports/engine.ts';
+import type { EngineRun, RunLimits } from '../../ports/engine.ts';
 import { HotpathError } from '../errors.ts';
-import { seededRandom } from '../seeded-random.ts';
 import type { Tensor } from '../tensor.ts';
-import { CancelToken, type ModelView } from '../types.ts';
-import { Batcher, type BatcherOptions } from './batcher.ts';
+import { assertOwnAnswer, codeOf, SummingInstance, setUp } from '../testing/batcher-world.ts';
+import { CancelToken } from '../types.ts';
 import { CostModel } from './cost-model.ts';
-
-const view: ModelView = {
-  name: 'sums',
-  version: '1',
-  signature: {
-    inputs: [{ name: 'x', datatype: 'float32', shape: [-1, 3] }],
-    outputs: [
-      { name: 'sum', datatype: 'float32', shape: [-1, 1] },
-      { name: 'copy', datatype: 'float32', shape: [-1, 3] },
-    ],
-    skippedOutputs: [],
-  },
-  batchable: true,
-  labels: undefined,
-  nan: 'reject',
-};
-
-/** Really adds the rows it is given; `script` says what happens to a batch before that. */
-class SummingInstance implements EngineInstance {
-  readonly id = 0;
-  available = true;
-  onAvailable: (() => void) | undefined;
-  readonly batches: number[][] = [];
-  readonly #script: (rows: number[]) => Promise<void> | void;
-
-  constructor(script: (firsts: number[]) => Promise<void> | void = () => {}) {
-    this.#script = script;
-  }
-
-  async run(inputs: readonly Tensor[]): Promise<EngineRun> {
-    const data = inputs[0]!.data as Float32Array<ArrayBuffer>;
-    const rows = inputs[0]!.shape[0]!;
-    const firsts = Array.from({ length: rows }, (_, row) => data[row * 3]!);
-    this.batches.push(firsts);
-    await this.#script(firsts);
-    const sums = new Float32Array(rows);
-    for (let index = 0; index < data.length; index++) sums[Math.floor(index / 3)]! += data[index]!;
-    return {
-      inferMs: 1,
-      outputs: [
-        { datatype: 'float32', shape: [rows, 1], data: sums },
-        { datatype: 'float32', shape: [rows, 3], data },
-      ],
-    };
-  }
-
-  crash(): never {
-    this.available = false;
-    setImmediate(() => {
-      this.available = true;
-      this.onAvailable?.();
-    });
-    throw new HotpathError('ENGINE_CRASHED', 'The worker died.');
-  }
-}
-
-function setUp(instances: SummingInstance[], options: Partial<BatcherOptions> = {}) {
-  const counts = { shed: 0, expired: 0, cancelled: 0, batches: 0, rows: 0 };
-  const batcher = new Batcher({
-    model: view,
-    instances,
-    clock: {
-      now: () => performance.now(),
-      after: (ms, run) => setTimeout(run, ms).unref(),
-      clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
-      defer: (run) => void setImmediate(run),
-    },
-    random: () => 0.5,
-    telemetry: {
-      request: () => {},
-      stages: () => {},
-      batch: (rows) => {
-        counts.batches++;
-        counts.rows += rows;
-      },
-      shed: () => counts.shed++,
-      expired: () => counts.expired++,
-      cancelled: () => counts.cancelled++,
-      workerRestarted: () => {},
-      cacheRows: () => {},
-      cacheTier: () => {},
-    },
-    cost: new CostModel({ perRowMs: 0.001, fixedMs: 0.01 }),
-    batchable: true,
-    maxBatchSize: 8,
-    maxDelayMs: undefined,
-    sloMs: 10_000,
-    maxQueueRows: 100_000,
-    maxQueueBytes: 1e9,
-    ...options,
-  });
-  interface Given {
-    readonly cancel?: CancelToken;
-    readonly solo?: boolean;
-    readonly timeoutMs?: number;
-    readonly arrivalMs?: number;
-  }
-  function submit(rows: number[][], given: Given = {}) {
-    const input: Tensor = { datatype: 'float32', shape: [rows.length, 3], data: new Float32Array(rows.flat()) };
-    return batcher.submit([input], {
-      priority: 0,
-      arrivalMs: given.arrivalMs ?? performance.now(),
-      timeoutMs: given.timeoutMs,
-      solo: given.solo ?? false,
-      cancel: given.cancel,
-    });
-  }
-  return { batcher, counts, submit };
-}
-
-async function assertOwnAnswer(answer: ReturnType<ReturnType<typeof setUp>['submit']>, rows: number[][]) {
-  const { outputs } = await answer;
-  assert.deepEqual(outputs[0]!.shape, [rows.length, 1]);
-  assert.deepEqual(
-    Array.from(outputs[0]!.data as Float32Array),
-    rows.map(([a, b, c]) => Math.fround(a! + b! + c!)),
-  );
-  assert.deepEqual(Array.from(outputs[1]!.data as Float32Array), rows.flat());
-}
-
-const codeOf = (code: string) => (error: HotpathError) => error.code === code;
 
 test('64 callers with random row counts each get the answer they would have had alone', async () => {
   await fc.assert(
@@ -148,49 +26,6 @@ test('64 callers with random row counts each get the answer they would have had 
     ),
     { numRuns: 15 },
   );
-});
-
-test('workers that die at random moments cost nobody an answer as long as no row dies twice', async () => {
-  const random = seededRandom(5);
-  const died = new Set<number>();
-  const instances = [0, 1].map(() => {
-    const instance: SummingInstance = new SummingInstance(async (firsts) => {
-      await turn();
-      if (random() < 0.2 && !firsts.some((first) => died.has(first))) {
-        for (const first of firsts) died.add(first);
-        instance.crash();
-      }
-    });
-    return instance;
-  });
-  const { submit } = setUp(instances);
-  const requests = Array.from({ length: 300 }, (_, index) => [[index, 1, 2]]);
-  await Promise.all(requests.map((rows) => assertOwnAnswer(submit(rows), rows)));
-  assert.ok(died.size > 0, 'no worker died in this run');
-});
-
-test('an input that kills two workers is refused as poison and its neighbours are answered', async () => {
-  let crashes = 0;
-  const instance: SummingInstance = new SummingInstance((firsts) => {
-    if (!firsts.includes(666)) return;
-    crashes++;
-    instance.crash();
-  });
-  const { submit } = setUp([instance]);
-  const good = [1, 2, 3].map((first) => assertOwnAnswer(submit([[first, 0, 0]]), [[first, 0, 0]]));
-  await assert.rejects(submit([[666, 0, 0]]), codeOf('POISON_INPUT'));
-  await Promise.all(good);
-  assert.equal(crashes, 2);
-});
-
-test('a row the runtime refuses fails alone, its neighbours run again without it', async () => {
-  const instance = new SummingInstance((firsts) => {
-    if (firsts.includes(13)) throw new HotpathError('ENGINE_FAILED', 'indices element out of bounds');
-  });
-  const { submit } = setUp([instance]);
-  const good = assertOwnAnswer(submit([[1, 2, 3]]), [[1, 2, 3]]);
-  await assert.rejects(submit([[13, 0, 0]]), /indices element out of bounds/);
-  await good;
 });
 
 test('a client that leaves while it waits is not run', async () => {
@@ -306,20 +141,4 @@ test('a run that heeds limits learns the latest deadline, and that nobody waits 
   await assert.rejects(joined[1]!, { code: 'CANCELLED' });
   assert.equal(cancel.cancelled, true);
   await batcher.close();
-});
-
-test('an engine that refuses for its own sake is not asked again for each member of the batch', async () => {
-  const first = Promise.withResolvers<void>();
-  const instance = new SummingInstance(async (firsts) => {
-    if (firsts[0] === 1) return first.promise;
-    throw new HotpathError('OVERLOADED', 'Too busy.');
-  });
-  const { submit } = setUp([instance]);
-  const opening = submit([[1, 0, 0]]);
-  await turn();
-  const joined = [submit([[5, 0, 0]]), submit([[6, 0, 0]])];
-  first.resolve();
-  await opening;
-  for (const request of joined) await assert.rejects(request, { code: 'OVERLOADED' });
-  assert.deepEqual(instance.batches, [[1], [5, 6]]);
 });

@@ -1,73 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CacheOutcome } from '../../ports/cache-store.ts';
-import { type ErrorCode, HotpathError, invalidInput } from '../errors.ts';
+import { HotpathError, invalidInput } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
-import type { InferCall, InferResponse, ModelView } from '../types.ts';
-import { CacheWarmer, type CacheWarmerOptions, type WarmItem, type WarmResult } from './cache-warmer.ts';
-
-const view: ModelView = {
-  name: 'iris',
-  version: '1',
-  signature: { inputs: [], outputs: [], skippedOutputs: [] },
-  batchable: true,
-  labels: undefined,
-  nan: 'reject',
-};
-
-function answer(cache: CacheOutcome | undefined): InferResponse {
-  const timing = { decodeMs: 0, queueMs: 0, batchMs: 0, inferMs: 0, batchRows: 1, release: 'idle' } as const;
-  return { model: view, outputs: [], timing, cache };
-}
-
-const refusal = (code: ErrorCode, retryAfterSeconds?: number) =>
-  new HotpathError(code, `The server says ${code}.`, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
-
-/** Inputs whose only tensor is their number. */
-function numbered(count: number): WarmItem[] {
-  return Array.from({ length: count }, (_, index) => ({
-    name: `line ${index + 1}`,
-    makeCall: () => {
-      const tensor: Tensor = { datatype: 'float32', shape: [1], data: Float32Array.of(index) };
-      let decoded = false;
-      return {
-        model: 'iris',
-        priority: 0,
-        timeoutMs: 1,
-        decode: () => {
-          assert.equal(decoded, false, 'decoded twice');
-          decoded = true;
-          return [tensor];
-        },
-      };
-    },
-  }));
-}
-
-function setUp(options: Partial<CacheWarmerOptions> & Pick<CacheWarmerOptions, 'items' | 'infer'>) {
-  const clock = new FakeClock();
-  const warmer = new CacheWarmer({ total: undefined, clock, ...options });
-  return { clock, warmer };
-}
-
-/** Moves time on until the warm-up has ended. */
-async function finish(running: Promise<WarmResult>, clock: FakeClock, stepMs = 10): Promise<WarmResult> {
-  let settled = false;
-  const settle = () => {
-    settled = true;
-  };
-  running.then(settle, settle);
-  for (let step = 1; !settled && step < 50_000; step++) {
-    await turn();
-    clock.advance(step % 4 === 0 ? stepMs : 0);
-  }
-  assert.ok(settled, 'it did not end');
-  return running;
-}
-
-/** Everything that is ready to go on has gone on. */
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+import { answer, finish, numbered, refusal, setUp, turn, view } from '../testing/warmer-world.ts';
+import type { InferCall } from '../types.ts';
+import { CacheWarmer, type WarmItem } from './cache-warmer.ts';
 
 const numberOf = (call: InferCall) => (call.decode(view)[0]!.data as Float32Array)[0]!;
 
@@ -164,82 +103,6 @@ describe('CacheWarmer', () => {
     assert.deepEqual(errors, ['line 1: Something went wrong inside the server.']);
   });
 
-  it('steps back while the server refuses, for ever longer up to five seconds, and then leaves nothing out', async () => {
-    const triedMs: number[] = [];
-    const { warmer, clock } = setUp({
-      items: numbered(3),
-      concurrency: 1,
-      infer: async () => {
-        triedMs.push(clock.now());
-        if (triedMs.length <= 8) throw refusal('OVERLOADED');
-        return answer('miss');
-      },
-    });
-    const { computed, failed } = await finish(warmer.run(), clock);
-    assert.deepEqual([computed, failed], [3, 0]);
-    const pauses = triedMs.slice(1, 9).map((at, index) => Math.round(at - triedMs[index]!));
-    assert.deepEqual(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-    assert.equal(triedMs.at(-1)! - triedMs[8]!, 0, 'after the first success the pause is over');
-  });
-
-  it('waits as long as the refusal asks, but not for ever', async () => {
-    const triedMs: number[] = [];
-    const asked = [2, 86_400];
-    const { warmer, clock } = setUp({
-      items: numbered(1),
-      infer: async () => {
-        triedMs.push(clock.now());
-        const seconds = asked.shift();
-        if (seconds !== undefined) throw refusal('RATE_LIMITED', seconds);
-        return answer('miss');
-      },
-    });
-    assert.equal((await finish(warmer.run(), clock)).computed, 1);
-    assert.deepEqual(triedMs, [0, 2000, 7000]);
-  });
-
-  it('takes refusals of several lanes at the same time as one', async () => {
-    let tries = 0;
-    const { warmer, clock } = setUp({
-      items: numbered(4),
-      concurrency: 4,
-      infer: async () => {
-        const refused = ++tries <= 4;
-        await new Promise<void>((resolve) => clock.after(10, resolve));
-        if (refused) throw refusal('OVERLOADED');
-        return answer('miss');
-      },
-    });
-    const { computed, elapsedMs } = await finish(warmer.run(), clock);
-    assert.deepEqual([computed, elapsedMs], [4, 120]);
-  });
-
-  it('gives up after ten minutes of nothing but refusals', async () => {
-    const { warmer, clock } = setUp({
-      items: numbered(3),
-      infer: () => Promise.reject(refusal('OVERLOADED')),
-    });
-    const { computed, failed, stoppedBy, elapsedMs } = await finish(warmer.run(), clock, 1000);
-    assert.deepEqual([computed, failed, stoppedBy], [0, 0, 'The server refused for 10 minutes.']);
-    assert.ok(elapsedMs > 600_000 && elapsedMs < 620_000, String(elapsedMs));
-  });
-
-  it('ends at once when no further input could be answered', async () => {
-    for (const code of ['SHUTTING_DOWN', 'MODEL_NOT_FOUND', 'MODEL_FAILED'] as const) {
-      let tries = 0;
-      const { warmer, clock } = setUp({
-        items: numbered(50),
-        infer: async () => {
-          if (++tries > 5) throw refusal(code);
-          return answer('miss');
-        },
-      });
-      const { computed, failed, stoppedBy } = await finish(warmer.run(), clock);
-      assert.deepEqual([computed, failed, stoppedBy], [5, 0, `The server says ${code}.`]);
-      assert.ok(tries <= 7);
-    }
-  });
-
   it('asks before each input whether it is still wanted, so that it never brings an unloaded model back', async () => {
     let loaded = true;
     let asked = 0;
@@ -270,18 +133,6 @@ describe('CacheWarmer', () => {
     warmer.cancel('twice');
     const { computed, failed, stoppedBy, errors } = await finish(running, clock);
     assert.deepEqual([computed, failed, stoppedBy, errors], [0, 0, 'It was cancelled.', []]);
-  });
-
-  it('is cancelled during a pause without waiting for its end', async () => {
-    const { warmer, clock } = setUp({
-      items: numbered(2),
-      infer: () => Promise.reject(refusal('OVERLOADED', 5)),
-    });
-    const running = warmer.run();
-    await turn();
-    warmer.cancel('The server stops.');
-    const { stoppedBy, elapsedMs } = await finish(running, clock, 0);
-    assert.deepEqual([stoppedBy, elapsedMs], ['The server stops.', 0]);
   });
 
   it('leaves the event loop after each input, also when every answer comes from memory', async () => {

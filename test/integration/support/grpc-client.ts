@@ -1,5 +1,7 @@
 /** grpc-js clients for tests, made from proto/ as any client would make them. */
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import {
   type ChannelCredentials,
   type ClientDuplexStream,
@@ -11,6 +13,8 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { TestServer } from './grpc-harness.ts';
+import { until } from './until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: messages of grpc-js have no types.
 export type Message = any;
@@ -48,6 +52,19 @@ export function connect(
 ): Client {
   const limits = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
   return new service(address, channel, { ...limits, ...options });
+}
+
+/** Opens clients, by default of the file's own server, and closes them all after its tests. */
+export function clientOpener(defaultAddress: () => string): (service?: Message, address?: string) => Client {
+  const opened: Client[] = [];
+  after(() => {
+    for (const client of opened) client.close();
+  });
+  return (service, address = defaultAddress()) => {
+    const client = connect(address, service);
+    opened.push(client);
+    return client;
+  };
 }
 
 /** The answer, or a rejection with the ServiceError. */
@@ -105,4 +122,13 @@ export function rawRequest(rows: readonly (readonly number[])[], more: object = 
 
 export function floats(raw: Buffer): number[] {
   return [...new Float32Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength))];
+}
+
+/** A new client is served, and nothing of the earlier ones is left. */
+export async function assertServes(server: TestServer): Promise<void> {
+  const client = connect(server.address);
+  const answer = await ask(client, 'ModelInfer', rawRequest([[1, 2]]));
+  assert.deepEqual(floats(answer.raw_output_contents[1]), [3]);
+  client.close();
+  await until(() => server.inFlight.total === 0);
 }

@@ -5,6 +5,7 @@
 import { systemClock } from '../../../src/adapters/system-clock.ts';
 import { InFlightLimiter } from '../../../src/core/admission/in-flight.ts';
 import { Batcher } from '../../../src/core/batching/batcher.ts';
+import { HotpathError } from '../../../src/core/errors.ts';
 import { infer } from '../../../src/core/infer.ts';
 import { ModelRegistry } from '../../../src/core/registry/registry.ts';
 import type { Datatype, Signature } from '../../../src/core/tensor.ts';
@@ -69,6 +70,16 @@ export function identityModel(...datatypes: readonly Datatype[]): FakeModel {
   const signature: Signature = { inputs: specs, outputs: specs, skippedOutputs: [] };
   return { signature };
 }
+
+/** As `infer`: a prediction that ends only when its client leaves. */
+export function waitForCancel({ cancel }: InferCall): Promise<never> {
+  return new Promise((_, reject) => {
+    cancel!.onCancel = () => reject(new HotpathError('CANCELLED', 'The client left.'));
+  });
+}
+
+/** As `infer`: a prediction that never ends, not even when its client leaves. */
+export const neverAnswer = () => new Promise<never>(() => {});
 
 export async function startGrpc(options: TestOptions = {}): Promise<TestServer> {
   const models = { demo: {}, ...options.models };

@@ -1,5 +1,6 @@
 /** gRPC by hand on node:http2, for what no client library would send. */
 import http2, { type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { encodeReference } from '../../../src/protocols/grpc/testing/proto-json.ts';
 
 export interface RawAnswer {
   readonly httpStatus: number;
@@ -17,6 +18,12 @@ export async function openSession(port: number, options: http2.ClientSessionOpti
   await new Promise<void>((resolve) => session.once('connect', () => resolve()));
   return session;
 }
+
+/** A request to the fake engine's usual model, as its bytes. */
+export const demoMessage = encodeReference('ModelInferRequest', {
+  model_name: 'demo',
+  inputs: [{ name: 'features', datatype: 'FP32', shape: ['1', '2'], contents: { fp32_contents: [1, 2] } }],
+});
 
 export const inferPath = '/inference.GRPCInferenceService/ModelInfer';
 
