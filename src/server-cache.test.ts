@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { loadConfig } from './config/load.ts';
 import { HotpathError } from './core/errors.ts';
 import type { ModelStatus } from './core/registry/catalog.ts';
-import { FakeClock } from './core/testing/fake-clock.ts';
+import { SimulatedClock } from './core/simulated-clock.ts';
 import type { InferCall, InferResponse, ModelState } from './core/types.ts';
 import type { CacheStatus } from './ports/cache-status.ts';
 import type { ModelConfig } from './ports/model-source.ts';
@@ -23,7 +23,7 @@ const memoryStatus = (entries: number, state: 'closed' | 'open' = 'closed'): Cac
 function setUp(
   given: { configs?: Record<string, ModelConfig>; siblings?: (question: CacheQuestion) => unknown[] } = {},
 ) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const events: string[] = [];
   const ready = new Set<string>();
   const broken = new Map<string, string>();

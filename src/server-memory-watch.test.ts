@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from './core/testing/fake-clock.ts';
+import { SimulatedClock } from './core/simulated-clock.ts';
 import { watchMemory } from './server-memory-watch.ts';
 
 function setUp() {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const state = { rss: 0, cached: 0, relieved: 0 };
   const warnings: string[] = [];
   const nothing = () => {};

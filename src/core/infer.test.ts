@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Batcher, SubmitOptions } from './batching/batcher.ts';
 import { HotpathError, invalidInput } from './errors.ts';
 import { type InferDeps, infer, type ModelLease } from './infer.ts';
+import { SimulatedClock } from './simulated-clock.ts';
 import type { Tensor } from './tensor.ts';
-import { FakeClock } from './testing/fake-clock.ts';
 import type { InferCall, ModelView } from './types.ts';
 
 const view: ModelView = {
@@ -30,7 +30,7 @@ const column = (...values: number[]): Tensor => ({
 });
 
 function setUp() {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const seen: SubmitOptions[] = [];
   let leases = 0;
   const batcher = {

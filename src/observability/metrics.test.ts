@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../core/simulated-clock.ts';
 import { createMetrics } from './metrics.ts';
 import { assertLines, loaded, page, seriesValue, setup, timing } from './testing/metrics-fixture.ts';
 
@@ -120,7 +120,7 @@ test('gauges are read from the snapshot at scrape time', async () => {
 });
 
 test('the busy ratio is the time of runs over the time of the instances since the last scrape', async () => {
-  const clock = new FakeClock(50);
+  const clock = new SimulatedClock(50);
   const metrics = setup({ clock, snapshot: () => [loaded('iris')] });
   const model = metrics.telemetry.forModel('iris', '1');
   const ratio = async () => seriesValue(await page(metrics), 'hotpath_worker_busy_ratio{model="iris",version="1"}');
@@ -158,7 +158,7 @@ test('figures of process, machine and build are there', async () => {
 });
 
 test('the performance view sees every model and the unrouted requests', () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const metrics = setup({ clock });
   metrics.telemetry.forModel('a', '1').request('rest', 'OK', 2);
   metrics.telemetry.forModel('b', '1').request('rest', 'OK', 2);
@@ -172,7 +172,7 @@ test('the performance view sees every model and the unrouted requests', () => {
 });
 
 test('the real process and machine give figures, and close can be called twice', async () => {
-  const metrics = createMetrics({ snapshot: () => [], clock: new FakeClock(), nv: false, version: '0' });
+  const metrics = createMetrics({ snapshot: () => [], clock: new SimulatedClock(), nv: false, version: '0' });
   const lines = await page(metrics);
   metrics.close();
   metrics.close();

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FakeClock } from '../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../core/simulated-clock.ts';
 import { PerformanceRecorder } from './performance.ts';
 
 test('a fresh recorder has rates of zero and no quantiles', () => {
-  const view = new PerformanceRecorder(new FakeClock(5000)).view();
+  const view = new PerformanceRecorder(new SimulatedClock(5000)).view();
   const empty = {
     seconds: 0,
     requestsPerSecond: 0,
@@ -20,7 +20,7 @@ test('a fresh recorder has rates of zero and no quantiles', () => {
 });
 
 test('rates count the seconds really covered', () => {
-  const clock = new FakeClock(123.4);
+  const clock = new SimulatedClock(123.4);
   const recorder = new PerformanceRecorder(clock);
   for (let i = 0; i < 20; i++) recorder.request(true, 2);
   for (let i = 0; i < 4; i++) recorder.request(false, 2);
@@ -36,7 +36,7 @@ test('rates count the seconds really covered', () => {
 });
 
 test('a steady stream shows its rate in both windows, whenever one looks', () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const recorder = new PerformanceRecorder(clock);
   for (let i = 0; i < 20_000; i++) {
     recorder.request(true, 1);
@@ -52,7 +52,7 @@ test('a steady stream shows its rate in both windows, whenever one looks', () =>
 });
 
 test('what is older than the window is forgotten, also when the ring comes round', () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const recorder = new PerformanceRecorder(clock);
   recorder.request(true, 900);
   recorder.batch(64);
@@ -73,7 +73,7 @@ test('quantiles are within 2 % or a microsecond of the exact ones', () => {
   );
   fc.assert(
     fc.property(durations, (values) => {
-      const recorder = new PerformanceRecorder(new FakeClock());
+      const recorder = new PerformanceRecorder(new SimulatedClock());
       for (const value of values) recorder.request(true, value);
       const { p50Ms, p95Ms, p99Ms } = recorder.view().last10s;
       const sorted = [...values].sort((a, b) => a - b);
@@ -91,7 +91,7 @@ test('quantiles are within 2 % or a microsecond of the exact ones', () => {
 });
 
 test('durations that are not positive numbers count as the fastest', () => {
-  const recorder = new PerformanceRecorder(new FakeClock());
+  const recorder = new PerformanceRecorder(new SimulatedClock());
   recorder.request(true, Number.NaN);
   recorder.request(true, -5);
   assert.ok((recorder.view().last10s.p99Ms ?? 1) <= 0.001);

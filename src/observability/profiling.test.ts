@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../core/simulated-clock.ts';
 import { createProfiler } from './profiling.ts';
 
 interface CpuProfile {
@@ -15,7 +15,7 @@ interface HeapNode {
 }
 
 /** Real work between start and stop, then the fake time jumps to the end. */
-async function during<T>(profile: Promise<T>, clock: FakeClock, seconds: number, work: () => void): Promise<T> {
+async function during<T>(profile: Promise<T>, clock: SimulatedClock, seconds: number, work: () => void): Promise<T> {
   // The inspector answers on later turns of the event loop; the profile runs once its commands have been answered.
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
   work();
@@ -37,14 +37,14 @@ function allocateRecognizably(): void {
 const names = (node: HeapNode): string[] => [node.callFrame.functionName, ...node.children.flatMap(names)];
 
 test('a CPU profile names the function that was busy', async () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const profile = (await during(createProfiler(clock).profileCpu(5), clock, 5, burnRecognizably)) as CpuProfile;
   assert.ok(profile.samples.length > 0);
   assert.ok(profile.nodes.some((node) => node.callFrame.functionName === 'burnRecognizably'));
 });
 
 test('a heap profile names the function whose allocations are alive', async () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const profile = (await during(createProfiler(clock).profileHeap(5), clock, 5, allocateRecognizably)) as {
     head: HeapNode;
   };
@@ -53,7 +53,7 @@ test('a heap profile names the function whose allocations are alive', async () =
 });
 
 test('a second profile is refused while one runs, and taken after it', async () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const profiler = createProfiler(clock);
   const first = profiler.profileCpu(30);
   clock.advance(10_500);
@@ -70,7 +70,7 @@ test('a second profile is refused while one runs, and taken after it', async () 
 });
 
 test('seconds out of range are refused and block nobody', async () => {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const profiler = createProfiler(clock);
   for (const seconds of [0, -1, 60.1, Number.NaN, Number.POSITIVE_INFINITY]) {
     await assert.rejects(profiler.profileCpu(seconds), {

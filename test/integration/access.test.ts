@@ -19,7 +19,7 @@ import { type Config, settings } from '../../src/config/schema.ts';
 import { KeyRing } from '../../src/core/access/key-ring.ts';
 import { apiKey, bearer, keptLog } from '../../src/core/access/testing/access-world.ts';
 import { TokenMemory } from '../../src/core/access/token-memory.ts';
-import { FakeClock } from '../../src/core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import type { Caller, Grant } from '../../src/ports/access.ts';
 import type { AuthIssuer } from '../../src/ports/access-config.ts';
 import { openAccess } from '../../src/server-access.ts';
@@ -83,7 +83,7 @@ describe('a foreign issuer', () => {
       roleClaim: undefined,
       limits: {},
     };
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const keys = new IssuerKeys(rules, { clock, logger });
     test.after(() => keys.close());
     const check = await createTokenCheck({ own: undefined, issuers: [{ rules, keys }], unixMs: Date.now });
@@ -213,7 +213,7 @@ describe('access as the server opens it', () => {
     const [server, other] = [await open(), await open()];
     test.after(() => Promise.all([server.close(), other.close()]));
     await server.migrate();
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const ring = new KeyRing({ store: server.keys, clock, unixMs: Date.now, logger, matchesDigest });
     test.after(() => ring.close());
     await ring.start();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { FakeClock } from '../../src/core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import type { EngineModel } from '../../src/ports/engine.ts';
 import { modelFolder, serve, type TestServer as WholeServer } from '../e2e/support/serve.ts';
 import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
@@ -183,7 +183,7 @@ describe('an upstream model', () => {
   });
 
   it('opens connections on demand while all streams are taken, and closes them when idle', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const settings = { addresses: [`grpc://${second.address}`], connectionsPerAddress: { min: 1, max: 3 } };
     await using setup = remote(settings, { clock });
     const model = await setup.load();
@@ -240,7 +240,7 @@ describe('an upstream model', () => {
   });
 
   it('opens the breaker of the only address when it is gone, refuses at once, and tries again after a time', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const gone = await startGrpc();
     const breaker = { failures: 2, openMs: 1000 };
     await using setup = remote({ addresses: [`grpc://${gone.address}`], breaker }, { clock });

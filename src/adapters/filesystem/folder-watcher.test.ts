@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { FolderWatcher } from './folder-watcher.ts';
 
 const settleMs = 200;
@@ -10,7 +10,7 @@ const pollMs = 10_000;
 async function watched(initial: Record<string, string>, rootThere = true) {
   const folder = { root: rootThere ? 'r1' : '', models: { ...initial }, looks: 0, armed: 0, broken: false };
   const reports: string[][] = [];
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   let event = () => {};
   let breakDown = () => {};
   const watcher = new FolderWatcher({

@@ -6,7 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { parseModelConfig } from '../../config/model-config.ts';
 import { parseLabels } from '../../config/triton/label-file.ts';
 import { readTritonConfig, readTritonJson } from '../../config/triton/to-model-config.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { OverlaySource } from './overlay-source.ts';
 import { UploadStore } from './upload-store.ts';
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(folder, 'root-'));
   temporary = await mkdtemp(join(folder, 'tmp-'));
   const triton = { readConfig: readTritonConfig, readJson: readTritonJson, readLabels: parseLabels };
-  const options = { root, parseConfig: parseModelConfig, triton: async () => triton, clock: new FakeClock() };
+  const options = { root, parseConfig: parseModelConfig, triton: async () => triton, clock: new SimulatedClock() };
   source = new OverlaySource(options, new UploadStore(temporary));
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseModelConfig } from '../../config/model-config.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { FilesystemModelSource } from './model-source.ts';
 
 const remote = JSON.stringify({ engine: 'remote', upstream: { addresses: ['grpc://upstream:8001'] } });
@@ -15,7 +15,7 @@ describe('the folder of a remote model', () => {
 
   before(async () => {
     root = await mkdtemp(join(tmpdir(), 'remote-folder-'));
-    source = new FilesystemModelSource({ root, parseConfig: parseModelConfig, clock: new FakeClock() });
+    source = new FilesystemModelSource({ root, parseConfig: parseModelConfig, clock: new SimulatedClock() });
     for (const folder of ['alone', 'versions/2', 'versions/10']) await mkdir(join(root, folder), { recursive: true });
     for (const name of ['alone', 'versions']) await writeFile(join(root, name, 'model.json'), remote);
   });

@@ -6,7 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { parseModelConfig } from '../../config/model-config.ts';
 import { parseLabels } from '../../config/triton/label-file.ts';
 import { readTritonConfig, readTritonJson } from '../../config/triton/to-model-config.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { lookAt } from './fingerprint.ts';
 import { FilesystemModelSource } from './model-source.ts';
 
@@ -25,7 +25,7 @@ beforeEach(async () => {
     root,
     parseConfig: parseModelConfig,
     triton: async () => triton,
-    clock: new FakeClock(),
+    clock: new SimulatedClock(),
   });
 });
 
@@ -176,7 +176,7 @@ describe('a folder with config.pbtxt', () => {
   it('is ignored without a reader for it', async () => {
     await put('a/1/model.onnx', 'onnx');
     await put('a/config.pbtxt', 'backend: "python"');
-    const plain = new FilesystemModelSource({ root, parseConfig: parseModelConfig, clock: new FakeClock() });
+    const plain = new FilesystemModelSource({ root, parseConfig: parseModelConfig, clock: new SimulatedClock() });
     assert.deepEqual((await plain.find('a'))?.config, {});
     assert.equal((await plain.find('a'))?.configError, undefined);
   });

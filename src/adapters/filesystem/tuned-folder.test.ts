@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { parseModelConfig } from '../../config/model-config.ts';
 import { readTuning } from '../../config/tuning-file.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { lookAt } from './fingerprint.ts';
 import { FilesystemModelSource } from './model-source.ts';
 
@@ -36,7 +36,7 @@ describe('tuning.json in a model folder', async () => {
     await mkdir(join(root, 'm', '1'), { recursive: true });
     await writeFile(join(root, 'm', '1', 'model.onnx'), 'onnx');
   });
-  const options = { root, parseConfig: parseModelConfig, clock: new FakeClock() };
+  const options = { root, parseConfig: parseModelConfig, clock: new SimulatedClock() };
   const source = new FilesystemModelSource({ ...options, readTuning: (text) => readTuning(text, machine) });
   const tuning = async () => (await source.find('m'))!.tuning;
 

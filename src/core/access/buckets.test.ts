@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { BucketRule } from '../../ports/shared-limits.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { blockSize, SharedBucket } from './shared-bucket.ts';
 import { settle } from './testing/access-world.ts';
 import { FarLimits } from './testing/far-limits.ts';
@@ -55,7 +55,7 @@ describe('a token bucket', () => {
 
 describe('a shared bucket', () => {
   const open = (rule: BucketRule, count: number) => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const far = new FarLimits(clock);
     return { clock, far, servers: Array.from({ length: count }, () => new SharedBucket('key:a', rule, far, clock)) };
   };

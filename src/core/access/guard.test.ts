@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Caller, Credentials, Grant, Role, RouteRole } from '../../ports/access.ts';
 import type { AuthUser } from '../../ports/access-config.ts';
 import { HotpathError } from '../errors.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { createLogin } from './login.ts';
 import { faults, RefusalCounter } from './refusal.ts';
 import { mayAsk, roles } from './role.ts';
@@ -189,7 +189,7 @@ describe('the login', () => {
   const decoy = { ...hash };
   const ann: AuthUser = { name: 'ann', password: hash, role: 'operate', models: undefined, limits: {} };
   const open = () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const compared: unknown[] = [];
     const state = { running: 0, most: 0, hold: undefined as Promise<void> | undefined };
     const issueToken = createLogin({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Grant } from '../../ports/access.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { AccountTable } from './account-table.ts';
 import { dayMs } from './day-count.ts';
 import { policyText } from './limit-headers.ts';
@@ -102,7 +102,7 @@ describe('the limits of a caller', () => {
   });
 
   it('shares a day among servers to within a block each', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const far = new FarLimits(clock);
     const table = () => new AccountTable({}, { clock, unixMs: () => clock.now(), shared: far });
     const servers = [table(), table()];
@@ -119,7 +119,7 @@ describe('the limits of a caller', () => {
   });
 
   it('counts a day by itself while the other side is away, and tells it later', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const far = new FarLimits(clock);
     far.mode = 'fails';
     const table = new AccountTable({}, { clock, unixMs: () => clock.now(), shared: far });
@@ -149,7 +149,7 @@ describe('the limits of a caller', () => {
   });
 
   it('are forgotten when they are whole again, and never while a request is in', () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const table = new AccountTable({ requestsPerSecond: 1 }, { clock, unixMs: () => clock.now(), shared: undefined });
     const enter = (id: string) => table.enter({ id, role: 'predict', models: undefined, limits: {} }) as Grant;
     const kept = enter('kept');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Priority } from '../types.ts';
 import { CostModel } from './cost-model.ts';
 import { type Batch, GuardedPull, type SchedulerOptions } from './guarded-pull.ts';
@@ -18,7 +18,7 @@ interface Run {
 }
 
 function setUp(options: Partial<SchedulerOptions<NamedWork>> = {}, prior = { perRowMs: 1, fixedMs: 1 }) {
-  const clock = new FakeClock(1000);
+  const clock = new SimulatedClock(1000);
   const runs: Run[] = [];
   const expired: string[] = [];
   const scheduler = new GuardedPull<NamedWork>({

@@ -3,7 +3,7 @@
  * Used by the scheduler's tests (golden goodput bounds), by the benchmark (measured against simulated) and by planning.
  */
 import type { Random } from '../../ports/clock.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { CostModel } from './cost-model.ts';
 import { type Batch, GuardedPull } from './guarded-pull.ts';
 import type { Work } from './work-queue.ts';
@@ -36,7 +36,7 @@ export interface SimulationResult {
 }
 
 export function simulate(options: SimulationOptions): SimulationResult {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const latenciesMs: number[] = [];
   let refused = 0;
   let expired = 0;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CacheOutcome } from '../../ports/cache-store.ts';
 import { HotpathError, invalidInput } from '../errors.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Tensor } from '../tensor.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { answer, finish, numbered, refusal, setUp, turn, view } from '../testing/warmer-world.ts';
 import type { InferCall } from '../types.ts';
 import { CacheWarmer, type WarmItem } from './cache-warmer.ts';
@@ -137,7 +137,7 @@ describe('CacheWarmer', () => {
 
   it('leaves the event loop after each input, also when every answer comes from memory', async () => {
     let deferred = 0;
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const defer = clock.defer.bind(clock);
     clock.defer = (run) => {
       deferred++;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { InferCall, InferResponse } from '../types.ts';
 import type { WarmItem } from './cache-warmer.ts';
 import { type WarmUp, WarmUps } from './warm-ups.ts';
@@ -9,7 +9,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const item = (model: string): WarmItem => ({ name: 'one', makeCall: () => ({ model, decode: () => [] }) });
 
 function setUp() {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const events: string[] = [];
   /** Answers wait here. */
   const open: PromiseWithResolvers<InferResponse>[] = [];

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HotpathError } from '../errors.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { FakeStore, settle } from '../testing/cache-world.ts';
 import { ask, check, codeOf, expect, flightsOf, world } from '../testing/cached-runner-world.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { CancelToken } from '../types.ts';
 
 test('a thousand identical requests at once run the model once', async () => {
-  for (const stores of [[], [new FakeStore('redis', new FakeClock())]]) {
+  for (const stores of [[], [new FakeStore('redis', new SimulatedClock())]]) {
     const at = world({ stores });
     at.inner.held = true;
     const runner = at.wrap({ tiers: stores.length === 0 ? ['memory'] : ['memory', 'redis'] });
@@ -78,7 +78,7 @@ test('a follower has its own deadline', async () => {
 
 test('a follower that allows a year is not turned away by a timer that cannot count so far', async () => {
   const delays: number[] = [];
-  class Watched extends FakeClock {
+  class Watched extends SimulatedClock {
     override after(delayMs: number, run: () => void) {
       delays.push(delayMs);
       return super.after(delayMs, run);

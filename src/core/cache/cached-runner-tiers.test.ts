@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { FakeStore, settle } from '../testing/cache-world.ts';
 import { ask, check, expect, twoTiers, world } from '../testing/cached-runner-world.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 
 test('tiers are asked in their order, in one round trip each, and what is found goes into those before', async () => {
   const { at, redis, database, runner } = twoTiers();
@@ -87,7 +87,7 @@ test('what a store holds that is no answer of this model is a miss', async () =>
 });
 
 test('of two servers that miss the same row one computes and the other waits for its answer', async () => {
-  const clock = new FakeClock(1000);
+  const clock = new SimulatedClock(1000);
   const redis = new FakeStore('redis', clock, true);
   const worlds = [world({ clock, stores: [redis] }), world({ clock, stores: [redis] })] as const;
   const runners = worlds.map((at) => at.wrap({ tiers: ['memory', 'redis'], shareFlights: true }));

@@ -4,13 +4,13 @@ import { createKeyDigest } from '../../adapters/key-digest.ts';
 import { MemoryCache } from '../../adapters/memory/memory-cache.ts';
 import type { CacheConfig } from '../../ports/cache-config.ts';
 import type { Runner } from '../runner.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { type CacheWorld, cacheWorld, FakeStore, settle } from '../testing/cache-world.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 
 const digest = createKeyDigest();
 
 function setUp() {
-  const clock = new FakeClock(1000);
+  const clock = new SimulatedClock(1000);
   const redis = new FakeStore('redis', clock);
   const at = cacheWorld({ digest, memory: new MemoryCache(10_000_000), clock, stores: [redis] });
   return { at, redis, clock };

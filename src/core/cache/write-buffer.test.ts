@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { CountingTelemetry, FakeStore, settle } from '../testing/cache-world.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { writeBehind } from './cache-settings.ts';
 import { GuardedStore } from './guarded-store.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
 function setUp() {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const store = new FakeStore('redis', clock);
   const guarded = new GuardedStore(store, clock, 25);
   const telemetry = new CountingTelemetry();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HotpathError } from '../errors.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Tensor } from '../tensor.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { settle } from '../testing/registry-world.ts';
 import { CancelToken, type InferCall, type InferResponse, type ModelView } from '../types.ts';
 import { planPipeline } from './pipeline-plan.ts';
@@ -28,7 +28,7 @@ interface Behaviour {
 
 /** left and right both take IN, sum adds their answers up: each model adds its inputs and 1. */
 function setUp(behaviour: Record<string, Behaviour> = {}, sloMs?: number) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const views = [view('sum', ['a', 'b'], 1), view('left', ['x']), view('right', ['x'])];
   const steps = [
     { model: 'sum', inputs: { a: 'l', b: 'r' }, outputs: { y: 'OUT' } },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { RetentionJob } from './retention-job.ts';
 import { type LogLine, listLogger, turn } from './testing/prediction-world.ts';
 
@@ -8,7 +8,7 @@ const dayMs = 86_400_000;
 const startMs = Date.UTC(2026, 0, 31);
 
 function makeJob(days: number, prune: (beforeMs: number) => Promise<number>) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const lines: LogLine[] = [];
   const wallClock = () => startMs + clock.now();
   const job = new RetentionJob({

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EngineInstance } from '../../ports/engine.ts';
 import { HotpathError } from '../errors.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Signature, Tensor } from '../tensor.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { learnCost, powersOfTwo, warmUp } from './warm-up.ts';
 
 const signature: Signature = {
@@ -17,7 +17,7 @@ const signature: Signature = {
 };
 
 /** An instance whose runs take `costMs`, and a record of what it ran. */
-function instanceOf(clock: FakeClock, costMs: (rows: number, run: number) => number) {
+function instanceOf(clock: SimulatedClock, costMs: (rows: number, run: number) => number) {
   const runs: (readonly Tensor[])[] = [];
   const instance: EngineInstance = {
     id: 0,
@@ -32,14 +32,14 @@ function instanceOf(clock: FakeClock, costMs: (rows: number, run: number) => num
   return { instance, runs, rows: () => [...new Set(runs.map((inputs) => inputs[0]!.shape[0]))] };
 }
 
-function sweep(instances: EngineInstance[], clock: FakeClock, rows: number[], limitMs = 250) {
+function sweep(instances: EngineInstance[], clock: SimulatedClock, rows: number[], limitMs = 250) {
   const trialShapes = [[1, 2], [1], [1, 1]];
   return warmUp({ clock, instances, signature, trialShapes, rows, limitMs: () => limitMs });
 }
 
 describe('the warm-up sweep', () => {
   it('times every size with inputs of the right kind and shape', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance, runs, rows } = instanceOf(clock, (count) => count * 0.5 + 2);
     const result = await sweep([instance], clock, powersOfTwo(8));
     assert.deepEqual(result, {
@@ -62,14 +62,14 @@ describe('the warm-up sweep', () => {
   });
 
   it('throws the first run away and takes the median of the others', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance } = instanceOf(clock, (_, run) => (run === 1 ? 40 : run === 3 ? 4 : 1));
     const { samples } = await sweep([instance], clock, [1]);
     assert.deepEqual(samples, [{ rows: 1, ms: 1 }]);
   });
 
   it('runs a slow model once a size, and ends behind the limit', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance, runs } = instanceOf(clock, (count) => count * 100);
     const { samples } = await sweep([instance], clock, powersOfTwo(256));
     assert.deepEqual(
@@ -80,7 +80,7 @@ describe('the warm-up sweep', () => {
   });
 
   it('ends when its time is over', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance } = instanceOf(clock, () => 240);
     const { samples } = await sweep([instance], clock, powersOfTwo(256));
     assert.deepEqual(
@@ -90,7 +90,7 @@ describe('the warm-up sweep', () => {
   });
 
   it('wakes the other instances once', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const first = instanceOf(clock, () => 1);
     const others = [instanceOf(clock, () => 1), instanceOf(clock, () => 1)];
     await sweep([first.instance, ...others.map(({ instance }) => instance)], clock, [1, 2]);
@@ -101,7 +101,7 @@ describe('the warm-up sweep', () => {
   });
 
   it('keeps what it has when a size fails, and says which', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const instance = instanceOf(clock, (count) => {
       if (count >= 4) throw new HotpathError('ENGINE_FAILED', 'no memory');
       return 1;
@@ -111,7 +111,7 @@ describe('the warm-up sweep', () => {
   });
 
   it('gives the model up when its very first run kills the worker', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance } = instanceOf(clock, () => {
       throw new HotpathError('ENGINE_CRASHED', 'the worker died');
     });
@@ -119,7 +119,7 @@ describe('the warm-up sweep', () => {
   });
 
   it('never asks for runs beyond 32 MiB', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance, rows } = instanceOf(clock, () => 0.01);
     const wide: Signature = { ...signature, inputs: [{ name: 'x', datatype: 'float32', shape: [-1, 1 << 19] }] };
     const trialShapes = [[1, 1 << 19]];

@@ -7,8 +7,8 @@ import { CostModel } from '../batching/cost-model.ts';
 import { present } from '../declared/presentation.ts';
 import { HotpathError } from '../errors.ts';
 import { createRunner, type Runner } from '../runner.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Signature, Tensor } from '../tensor.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { settle } from '../testing/registry-world.ts';
 import type { ModelView, SequenceStep } from '../types.ts';
 import { planSequences } from './sequence-plan.ts';
@@ -72,7 +72,7 @@ const silent = {
 };
 
 function setUp({ instances = 1, batchable = true, maxQueueBytes = 1e6 } = {}) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const batches: number[] = [];
   const trouble: { code?: 'ENGINE_FAILED' } = {};
   const files = new Map([['hundred', new Uint8Array(Float32Array.of(100).buffer)]]);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { settle } from '../testing/registry-world.ts';
 import { CancelToken, type SequenceStep } from '../types.ts';
 import { SequenceTable, type SequenceTableOptions } from './sequence-table.ts';
 
 function setUp(overrides: Partial<SequenceTableOptions> = {}) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const events: string[] = [];
   const table = new SequenceTable<string>({
     model: 'm',

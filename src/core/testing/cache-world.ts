@@ -20,9 +20,9 @@ import { ResponseCache, type ResponseCacheOptions } from '../cache/response-cach
 import { HotpathError } from '../errors.ts';
 import type { Runner } from '../runner.ts';
 import { seededRandom } from '../seeded-random.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ModelView } from '../types.ts';
-import { FakeClock } from './fake-clock.ts';
 
 export interface PendingRun {
   readonly inputs: readonly Tensor[];
@@ -111,9 +111,9 @@ export class FakeStore implements CacheStore {
   readonly writes: (readonly CacheEntry[])[] = [];
   /** `hangs` never answers. */
   mood: 'works' | 'fails' | 'throws' | 'hangs' = 'works';
-  readonly #clock: FakeClock;
+  readonly #clock: SimulatedClock;
 
-  constructor(tier: FarTier, clock: FakeClock, withLeases = false) {
+  constructor(tier: FarTier, clock: SimulatedClock, withLeases = false) {
     this.tier = tier;
     this.#clock = clock;
     if (!withLeases) return;
@@ -204,7 +204,7 @@ export const cachedView: ModelView = {
 };
 
 export interface CacheWorld {
-  readonly clock: FakeClock;
+  readonly clock: SimulatedClock;
   readonly inner: FakeInner;
   readonly cache: ResponseCache;
   readonly telemetry: CountingTelemetry;
@@ -218,7 +218,7 @@ export interface CacheWorld {
 export interface CacheWorldOptions {
   readonly digest: KeyDigest;
   readonly memory: MemoryTier | undefined;
-  readonly clock?: FakeClock;
+  readonly clock?: SimulatedClock;
   readonly stores?: readonly CacheStore[];
   readonly overrides?: Partial<ResponseCacheOptions>;
 }
@@ -226,7 +226,7 @@ export interface CacheWorldOptions {
 export function cacheWorld({
   digest,
   memory,
-  clock = new FakeClock(1000),
+  clock = new SimulatedClock(1000),
   stores = [],
   overrides,
 }: CacheWorldOptions): CacheWorld {
@@ -264,7 +264,7 @@ export function cacheWorld({
 }
 
 /** Lets promises go as far as they can without the clock. */
-export async function settle(clock?: FakeClock): Promise<void> {
+export async function settle(clock?: SimulatedClock): Promise<void> {
   for (let turn = 0; turn < 40; turn++) {
     await Promise.resolve();
     clock?.flush();

@@ -11,9 +11,9 @@ import type { BatchAnswer } from '../batching/ticket.ts';
 import type { CachedRunner } from '../cache/cached-runner.ts';
 import type { HotpathError } from '../errors.ts';
 import type { Runner } from '../runner.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Tensor } from '../tensor.ts';
 import { type CacheWorld, type CacheWorldOptions, cacheWorld, FakeStore, settle } from './cache-world.ts';
-import { FakeClock } from './fake-clock.ts';
 
 const digest = createKeyDigest();
 
@@ -73,7 +73,7 @@ export const flightsOf = (runner: Runner) => (runner as CachedRunner).flights;
 
 /** A runner with memory before a Redis and a database, or with the tiers that `config` names. */
 export function twoTiers(config: CacheConfig = {}, withLeases = false) {
-  const clock = new FakeClock(1000);
+  const clock = new SimulatedClock(1000);
   const redis = new FakeStore('redis', clock, withLeases);
   const database = new FakeStore('database', clock);
   const at = world({ clock, stores: [redis, database] });

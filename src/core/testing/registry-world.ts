@@ -15,8 +15,8 @@ import type {
   RunnerStatus,
 } from '../registry/dependencies.ts';
 import { ModelRegistry } from '../registry/registry.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Signature } from '../tensor.ts';
-import { FakeClock } from './fake-clock.ts';
 
 /** The contents of a model file, as the fake engine understands it. */
 export interface FakeModel {
@@ -98,7 +98,7 @@ export interface OpenModel {
 }
 
 export class FakeEngine implements Engine {
-  readonly clock: FakeClock;
+  readonly clock: SimulatedClock;
   readonly open = new Set<OpenModel>();
   readonly history: OpenModel[] = [];
   /** Set to hold every load until the promise is resolved. */
@@ -106,7 +106,7 @@ export class FakeEngine implements Engine {
   probes = 0;
   readonly #loading = new Set<string>();
 
-  constructor(clock: FakeClock) {
+  constructor(clock: SimulatedClock) {
     this.clock = clock;
   }
 
@@ -199,7 +199,7 @@ export class FakeRunner implements ModelRunner {
 }
 
 export interface RegistryWorld {
-  readonly clock: FakeClock;
+  readonly clock: SimulatedClock;
   readonly source: FakeSource;
   readonly engine: FakeEngine;
   readonly registry: ModelRegistry<FakeRunner>;
@@ -210,7 +210,7 @@ export function registryWorld(
   folders: Record<string, FakeFolder>,
   overrides: Partial<RegistryOptions> = {},
 ): RegistryWorld {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const source = new FakeSource();
   for (const [name, folder] of Object.entries(folders)) source.folders.set(name, folder);
   const engine = new FakeEngine(clock);

@@ -1,9 +1,9 @@
 /** Background tasks without a disk or a process: a store in memory that several leaders may share, and a runner that does what a test says. */
 import type { TaskOutcome, TaskRunner } from '../../ports/task-runner.ts';
 import type { Task, TaskProgress, TaskStore } from '../../ports/task-store.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import { TaskDesk } from '../tasks/task-desk.ts';
 import { TaskLeader } from '../tasks/task-leader.ts';
-import { FakeClock } from './fake-clock.ts';
 
 export class MemoryTaskStore implements TaskStore {
   readonly tasks = new Map<string, Task>();
@@ -85,7 +85,7 @@ let count = 0;
 
 /** One process of a server: what it runs is recorded, and ends when the test says so, or with `died` when it is stopped. */
 export function taskWorld(store = new MemoryTaskStore()) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const runs: StartedRun[] = [];
   const log: string[] = [];
   let unixMs = 1000;

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import type { CacheOutcome } from '../../ports/cache-store.ts';
 import { CacheWarmer, type CacheWarmerOptions, type WarmItem, type WarmResult } from '../cache-warming/cache-warmer.ts';
 import { type ErrorCode, HotpathError } from '../errors.ts';
+import { SimulatedClock } from '../simulated-clock.ts';
 import type { Tensor } from '../tensor.ts';
 import type { InferResponse, ModelView } from '../types.ts';
-import { FakeClock } from './fake-clock.ts';
 
 export const view: ModelView = {
   name: 'iris',
@@ -46,13 +46,13 @@ export function numbered(count: number): WarmItem[] {
 }
 
 export function setUp(options: Partial<CacheWarmerOptions> & Pick<CacheWarmerOptions, 'items' | 'infer'>) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const warmer = new CacheWarmer({ total: undefined, clock, ...options });
   return { clock, warmer };
 }
 
 /** Moves time on until the warm-up has ended. */
-export async function finish(running: Promise<WarmResult>, clock: FakeClock, stepMs = 10): Promise<WarmResult> {
+export async function finish(running: Promise<WarmResult>, clock: SimulatedClock, stepMs = 10): Promise<WarmResult> {
   let settled = false;
   const settle = () => {
     settled = true;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { HotpathError } from '../../core/errors.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { EngineSpec } from '../../ports/engine.ts';
 import type { FakeModel } from './fake-engine.ts';
 import { createFakeEngine } from './fake-engine.ts';
@@ -25,7 +25,7 @@ const rows = (...values: number[][]): Tensor => ({
   data: Float32Array.from(values.flat()),
 });
 
-async function start(model: FakeModel = {}, clock?: FakeClock) {
+async function start(model: FakeModel = {}, clock?: SimulatedClock) {
   const engine = createFakeEngine({ clock, models: { demo: model } });
   const report = await engine.probe(spec);
   const loaded = await engine.load(spec, report.signature);
@@ -77,7 +77,7 @@ describe('fake engine', () => {
   });
 
   it('takes fixedMs + perRowMs * rows of the clock it was given', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance } = await start({ fixedMs: 8, perRowMs: 0.5 }, clock);
     let done = false;
     const run = instance.run([rows([1], [2])]).then((result) => {
@@ -92,7 +92,7 @@ describe('fake engine', () => {
   });
 
   it('refuses a second run while one is in progress', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance } = await start({ fixedMs: 1 }, clock);
     const first = instance.run([rows([1])]);
     await assert.rejects(instance.run([rows([1])]), { code: 'INTERNAL' });
@@ -101,7 +101,7 @@ describe('fake engine', () => {
   });
 
   it('crashes and fails on demand, and comes back', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const outcomes = ['fail', 'crash', 'answer'] as const;
     const { instance } = await start({ recoveryMs: 50, outcome: ({ index }) => outcomes[index]! }, clock);
     let restored = 0;
@@ -117,7 +117,7 @@ describe('fake engine', () => {
   });
 
   it('lets a run finish before close() settles, and refuses new ones', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const { instance, loaded } = await start({ fixedMs: 5 }, clock);
     const order: string[] = [];
     const run = instance.run([rows([1])]).then(() => order.push('run'));

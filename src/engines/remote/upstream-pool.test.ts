@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { HotpathError } from '../../core/errors.ts';
 import { seededRandom } from '../../core/seeded-random.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { BalanceKind } from '../../ports/upstream-config.ts';
 import { adviseRetry } from './retry.ts';
 import type { InferJob, Transport } from './transport.ts';
@@ -30,7 +30,7 @@ interface Call {
 }
 
 function setUp(count: number, maxInFlight: number, balance: BalanceKind, seed: number) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const open: Call[] = [];
   const log: { address: number; outcome: Outcome }[] = [];
   const quiet = () => {};

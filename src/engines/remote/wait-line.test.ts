@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { CancelToken } from '../../core/types.ts';
 import { cancelled } from './upstream-failure.ts';
 import { WaitLine } from './wait-line.ts';
 
 describe('calls that wait for a place', () => {
   it('go in the order in which they came, one at a time', async () => {
-    const line = new WaitLine(new FakeClock());
+    const line = new WaitLine(new SimulatedClock());
     const order: number[] = [];
     const waits = [1, 2, 3].map((id) => line.wait(100, undefined).then(() => order.push(id)));
     assert.equal(line.length, 3);
@@ -23,7 +23,7 @@ describe('calls that wait for a place', () => {
   });
 
   it('leave when their time is up, when they are cancelled, and when the pool closes', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const line = new WaitLine(clock);
     const token = new CancelToken();
     const late = line.wait(10, undefined);

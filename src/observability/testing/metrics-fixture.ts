@@ -1,7 +1,7 @@
 /** Metrics with fixed figures of process and machine, and readers of their page; shared by the tests of this folder. */
 import assert from 'node:assert/strict';
 import type { LoadedStatus, ModelStatus } from '../../core/registry/catalog.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import type { InferTiming } from '../../core/types.ts';
 import type { StoreFigures } from '../../ports/store-figures.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -93,7 +93,7 @@ export const allStores: StoreFigures = {
 
 interface Setup {
   readonly nv?: boolean;
-  readonly clock?: FakeClock;
+  readonly clock?: SimulatedClock;
   readonly snapshot?: () => readonly ModelStatus[];
   readonly processStats?: Partial<ProcessStats>;
   readonly stores?: () => StoreFigures;
@@ -101,7 +101,7 @@ interface Setup {
 
 export function setup({
   nv = false,
-  clock = new FakeClock(),
+  clock = new SimulatedClock(),
   snapshot = () => [],
   processStats = {},
   stores,

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HotpathError } from '../../core/errors.ts';
 import { seededRandom } from '../../core/seeded-random.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
 import type { EngineInstance } from '../../ports/engine.ts';
 import { type OpenLoopJob, runOpenLoop } from './open-loop.ts';
 import { type OpenedModel, type SaturateJob, saturate } from './saturate.ts';
@@ -20,9 +20,13 @@ interface World {
   readonly failsFromRows?: number;
 }
 
-function open(world: World): { readonly model: OpenedModel; readonly batches: number[]; readonly clock: FakeClock } {
+function open(world: World): {
+  readonly model: OpenedModel;
+  readonly batches: number[];
+  readonly clock: SimulatedClock;
+} {
   const { instances = 1, batchable = true, runMs, failsFromRows = Number.POSITIVE_INFINITY } = world;
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const batches: number[] = [];
   const instance = (id: number): EngineInstance => ({
     id,
@@ -60,7 +64,7 @@ function open(world: World): { readonly model: OpenedModel; readonly batches: nu
 }
 
 /** Moves the clock until the work is done. */
-async function drive<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+async function drive<T>(clock: SimulatedClock, work: Promise<T>): Promise<T> {
   let done = false;
   const settled = work.finally(() => {
     done = true;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../core/simulated-clock.ts';
 import { ReceiveWatch } from './receive-watch.ts';
 
 describe('ReceiveWatch', () => {
   const callAt = (startMs: number, ended: number[]) => ({ startMs, abort: () => void ended.push(startMs) });
 
   it('ends each call when its own time is over, and none that has its message', () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const watch = new ReceiveWatch(100, clock);
     const ended: number[] = [];
     const first = callAt(0, ended);
@@ -32,7 +32,7 @@ describe('ReceiveWatch', () => {
   });
 
   it('ends nothing with a limit of 0', () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const ended: number[] = [];
     new ReceiveWatch(0, clock).add(callAt(0, ended));
     clock.advance(1e9);

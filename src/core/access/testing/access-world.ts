@@ -3,7 +3,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { CallerLimits, Credentials } from '../../../ports/access.ts';
 import type { StoredKey } from '../../../ports/key-store.ts';
 import type { Logger } from '../../../ports/logger.ts';
-import { FakeClock } from '../../testing/fake-clock.ts';
+import { SimulatedClock } from '../../simulated-clock.ts';
 import { createKey, type KeyCrypto } from '../api-key.ts';
 import { createAccessGuard, type GuardDeps } from '../guard.ts';
 import { KeyRing } from '../key-ring.ts';
@@ -27,7 +27,7 @@ export function keptLog(): { logger: Logger; lines: object[] } {
 
 /** A guard over keys in an array, with a clock for both times. */
 export async function openWorld(options: Partial<GuardDeps> & { readonly startUnixMs?: number } = {}) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const startUnixMs = options.startUnixMs ?? noonMs;
   const unixMs = () => startUnixMs + clock.now();
   const { logger, lines } = keptLog();

@@ -1,16 +1,16 @@
 /** What Redis does, in memory: it works, fails or hangs as a test says. For the tests of buckets and of the limits of callers. */
 import type { BucketRule, SharedLimits, Taken } from '../../../ports/shared-limits.ts';
-import type { FakeClock } from '../../testing/fake-clock.ts';
+import type { SimulatedClock } from '../../simulated-clock.ts';
 import { TokenBucket } from '../token-bucket.ts';
 
 export class FarLimits implements SharedLimits {
-  readonly #clock: FakeClock;
+  readonly #clock: SimulatedClock;
   readonly #buckets = new Map<string, TokenBucket>();
   readonly days = new Map<string, number>();
   calls = 0;
   mode: 'works' | 'fails' | 'hangs' = 'works';
 
-  constructor(clock: FakeClock) {
+  constructor(clock: SimulatedClock) {
     this.#clock = clock;
   }
 

@@ -2,8 +2,8 @@
 import type { CacheEntry, CacheStore, StoredValue } from '../../../ports/cache-store.ts';
 import type { FeatureRow, FeatureSource, FeaturesConfig } from '../../../ports/feature-source.ts';
 import type { MemoryEntry } from '../../cache/memory-tier.ts';
+import { SimulatedClock } from '../../simulated-clock.ts';
 import type { TensorSpec } from '../../tensor.ts';
-import { FakeClock } from '../../testing/fake-clock.ts';
 import { FeatureCache } from '../feature-cache.ts';
 
 const inputs: readonly TensorSpec[] = [{ name: 'age', datatype: 'float32', shape: [-1, 1] }];
@@ -74,7 +74,7 @@ interface WorldOptions extends Partial<FeaturesConfig> {
 }
 
 export function world({ stores = [], random = () => 0, memory = new MapMemory(), ...config }: WorldOptions = {}) {
-  const clock = new FakeClock(1000);
+  const clock = new SimulatedClock(1000);
   const source = new FakeSource();
   const logged: string[] = [];
   const log = (_: object, message: string) => void logged.push(message);

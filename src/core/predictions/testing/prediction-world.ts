@@ -2,7 +2,7 @@
 import type { Logger } from '../../../ports/logger.ts';
 import type { PredictionRecord } from '../../../ports/prediction-store.ts';
 import { seededRandom } from '../../seeded-random.ts';
-import { FakeClock } from '../../testing/fake-clock.ts';
+import { SimulatedClock } from '../../simulated-clock.ts';
 import type { ModelView } from '../../types.ts';
 import type { PendingPrediction } from '../pending-prediction.ts';
 import { PredictionIds } from '../prediction-id.ts';
@@ -81,7 +81,7 @@ export function seededIds(seed = 1): PredictionIds {
 export function makeWorld(
   options: Partial<PredictionWriterOptions> & { readonly store: PredictionWriterOptions['store'] },
 ) {
-  const clock = new FakeClock();
+  const clock = new SimulatedClock();
   const ids = seededIds();
   const lines: LogLine[] = [];
   const writer = new PredictionWriter({

@@ -1,7 +1,7 @@
 /** Connections over time, on a clock that the tests move: greeting, keepalive, age, slow clients, draining. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { SimulatedClock } from '../../../core/simulated-clock.ts';
 import { frame, rstStream, windowUpdate } from './frames.ts';
 import { errorCode, flag, frameType, max31Bits, setting } from './protocol.ts';
 import { startEcho } from './testing/echo-server.ts';
@@ -20,7 +20,7 @@ function answerPing(client: RawClient, { payload }: { readonly payload: Buffer }
 
 describe('connections over time', () => {
   it('are cut when they do not greet', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ headersTimeoutMs: 5000 }, clock);
     for (const [first, begin] of [
       [nothing, nothing],
@@ -37,7 +37,7 @@ describe('connections over time', () => {
   });
 
   it('are asked for a sign of life, and cut when they give none', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ grpcKeepaliveTimeMs: 10_000, grpcKeepaliveTimeoutMs: 4000 }, clock);
     using client = new RawClient(server.port);
     await client.ping();
@@ -53,7 +53,7 @@ describe('connections over time', () => {
   });
 
   it('are moved on when they are old, without losing what was asked meanwhile', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ grpcMaxConnectionAgeMs: 60_000 }, clock);
     using client = new RawClient(server.port);
     client.send(request(1, '/echo', 0));
@@ -75,7 +75,7 @@ describe('connections over time', () => {
   });
 
   it('are moved on although they do not confirm, and cut when their calls do not end', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     const config = { grpcMaxConnectionAgeMs: 60_000, grpcMaxConnectionAgeGraceMs: 5000 };
     await using server = await startEcho(config, clock);
     using client = new RawClient(server.port);
@@ -123,7 +123,7 @@ describe('connections over time', () => {
 
 describe('slow clients', () => {
   it('lose a stream whose answer they give no window for', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ requestTimeoutMs: 10_000 }, clock);
     using client = new RawClient(server.port, settings([setting.initialWindowSize, 10]));
     client.send(request(1, '/big?100'));
@@ -144,7 +144,7 @@ describe('slow clients', () => {
   });
 
   it('lose a stream that is answered and that they never end', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ requestTimeoutMs: 10_000 }, clock);
     using client = new RawClient(server.port);
     client.send(request(1, '/early', 0));
@@ -154,7 +154,7 @@ describe('slow clients', () => {
   });
 
   it('may take their time with requests and with answers that are not there yet', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ requestTimeoutMs: 10_000 }, clock);
     using client = new RawClient(server.port);
     client.send(request(1, '/hold'), request(3, '/stream', 0), data(3, Buffer.from('a')));
@@ -169,7 +169,7 @@ describe('slow clients', () => {
   });
 
   it('are cut when they do not read what is sent', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({ requestTimeoutMs: 10_000 }, clock);
     using client = new RawClient(server.port, settings([setting.initialWindowSize, 2 ** 30]));
     client.send(windowUpdate(0, 2 ** 30));
@@ -207,7 +207,7 @@ describe('slow clients', () => {
   });
 
   it('are cut in the end when they do not close their side after GOAWAY', async () => {
-    const clock = new FakeClock();
+    const clock = new SimulatedClock();
     await using server = await startEcho({}, clock);
     using client = new RawClient(server.port);
     client.socket.allowHalfOpen = true;

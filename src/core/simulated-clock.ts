@@ -1,9 +1,9 @@
 /**
- * A clock that stands still until told otherwise. Used by unit tests and by the discrete-event simulator, so that hours of
+ * A clock that stands still until told otherwise. Used by the simulation of the scheduler and by unit tests, so that hours of
  * traffic run in milliseconds. Timers fire in order of time, then of creation; deferred calls run before time moves on.
  */
-import type { Clock, TimerHandle } from '../../ports/clock.ts';
-import { Heap } from '../heap.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
+import { Heap } from './heap.ts';
 
 interface Timer {
   readonly atMs: number;
@@ -12,7 +12,7 @@ interface Timer {
   cleared: boolean;
 }
 
-export class FakeClock implements Clock {
+export class SimulatedClock implements Clock {
   #nowMs: number;
   #sequence = 0;
   readonly #timers = new Heap<Timer>(before);
