@@ -36,9 +36,9 @@ describe('server and model calls', () => {
     const { name, version, extensions } = await ask(client, 'ServerMetadata', {});
     assert.deepEqual([name, version], ['hotpath', '1.2.3']);
     assert.ok(extensions.includes('statistics') && extensions.includes('model_repository'));
-    server.state = 'draining';
-    assert.deepEqual(await ask(client, 'ServerReady', {}), { ready: false });
-    server.state = 'ready';
+    await using other = await startGrpc();
+    other.state = 'draining';
+    assert.deepEqual(await ask(connectTo(services.inference, other.address), 'ServerReady', {}), { ready: false });
   });
 
   it('loads a model that is asked about', async () => {

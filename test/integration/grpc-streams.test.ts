@@ -77,13 +77,14 @@ describe('ModelStreamInfer', () => {
       return new Promise<never>(() => {});
     };
     await using stub = await startGrpc({ config: { grpcMaxStreamRequests: 4 }, deps: { infer } });
-    const stream = openStream(connectTo(services.inference, stub.address), 'ModelStreamInfer');
+    const held = connectTo(services.inference, stub.address);
+    const stream = openStream(held, 'ModelStreamInfer');
     const ended = collect(stream).catch((error) => error.code);
     const big = rawRequest([new Array(250_000).fill(1)]);
     for (let index = 0; index < 40; index++) stream.write(big);
     await until(() => calls.length >= 4);
-    // A round trip on another stream: whatever would have come is there.
-    for (let index = 0; index < 20; index++) await ask(client, 'ServerLive', {});
+    // Round trips on the same connection: whatever would have come is there.
+    for (let index = 0; index < 20; index++) await ask(held, 'ServerLive', {});
     assert.ok(calls.length < 12, `${calls.length} requests were taken`);
     stream.cancel();
     assert.equal(await ended, status.CANCELLED);
