@@ -5,12 +5,12 @@
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
-import type { LayerChange, Pass, PassReport } from '../pass.ts';
-import { convertPrecision, touchesPrecision } from './half/convert-precision.ts';
+import type { Pass } from '../pass.ts';
+import { convertPrecision } from './half/convert-precision.ts';
 import { HalfConstants } from './half/half-constants.ts';
 import { isSingleInput, singleOperators } from './half/operator-types.ts';
 import { findValuesOf } from './half/values-of-type.ts';
-import { layerChange, layerName } from './linear/find-layers.ts';
+import { layerName } from './linear/find-layers.ts';
 
 export interface Float16Settings {
   /** Inputs and outputs of the model stay float32. @default true */
@@ -33,28 +33,17 @@ export const float16: Pass<Float16Settings> = async (graph, settings, { runner, 
     if (node.domain !== '') return `float16 is not known of operators of ${node.domain}`;
     return singleOperators.has(node.opType) || blockOps?.includes(node.opType) ? 'stays float32' : undefined;
   };
-  const touches = (node: Node): boolean => touchesPrecision(graph, node, 'float32', values);
-  const touching = graph.nodes.filter((node) => node.opType !== 'Constant' && touches(node));
-  if (touching.length === 0) return nothingToDo(graph, title);
-  const nodes = new Set(touching.filter((node) => reasonOf(node) === undefined));
   const opset = graph.head.opset() ?? 0;
   const keepsInput = (node: Node, index: number) => isSingleInput(node, index, opset);
   const constants = new HalfConstants(graph);
-  convertPrecision(graph, { from: 'float32', to: 'float16', values, nodes, constants, keepIoTypes, keepsInput });
+  const conversion = { from: 'float32', to: 'float16', values, constants, keepIoTypes, keepsInput } as const;
+  const converted = convertPrecision(graph, conversion, reasonOf);
   onProgress(1, 'whole graph');
-  return {
-    title,
-    changed: [...nodes].map((node) => layerChange(node, 'computes in float16')),
-    skipped: touching.flatMap((node): LayerChange[] => {
-      const reason = reasonOf(node);
-      return reason === undefined ? [] : [layerChange(node, reason)];
-    }),
-    notes: constants.notes(),
-  };
+  const isNothing = converted.changed.length + converted.skipped.length === 0;
+  return { title, ...converted, notes: isNothing ? [whyNothing(graph)] : constants.notes() };
 };
 
-function nothingToDo(graph: Graph, title: string): PassReport {
+function whyNothing(graph: Graph): string {
   const isHalf = graph.initializers.some(({ datatype }) => datatype === 'float16');
-  const note = isHalf ? 'The model is float16 already.' : 'The model has no float32 values.';
-  return { title, changed: [], skipped: [], notes: [note] };
+  return isHalf ? 'The model is float16 already.' : 'The model has no float32 values.';
 }

@@ -4,12 +4,11 @@
  * float16.
  */
 import type { Node } from '../graph/node.ts';
-import type { LayerChange, Pass } from '../pass.ts';
-import { convertPrecision, touchesPrecision } from './half/convert-precision.ts';
+import type { Pass } from '../pass.ts';
+import { convertPrecision } from './half/convert-precision.ts';
 import { fixedOperators } from './half/operator-types.ts';
 import { SingleConstants } from './half/single-constants.ts';
 import { findValuesOf } from './half/values-of-type.ts';
-import { layerChange } from './linear/find-layers.ts';
 
 /** Operators of the runtime itself are defined for both. */
 const knownDomains: ReadonlySet<string> = new Set(['', 'com.microsoft']);
@@ -23,22 +22,10 @@ export const float32: Pass<Readonly<Record<string, never>>> = async (graph, _, {
     if (!knownDomains.has(node.domain)) return `float32 is not known of operators of ${node.domain}`;
     return fixedOperators.has(node.opType) ? 'stays float16' : undefined;
   };
-  const touching = graph.nodes.filter(
-    (node) => node.opType !== 'Constant' && touchesPrecision(graph, node, 'float16', values),
-  );
-  const nodes = new Set(touching.filter((node) => reasonOf(node) === undefined));
   const constants = new SingleConstants(graph);
-  if (nodes.size > 0) {
-    convertPrecision(graph, { from: 'float16', to: 'float32', values, nodes, constants, keepIoTypes: true });
-  }
+  const conversion = { from: 'float16', to: 'float32', values, constants, keepIoTypes: true } as const;
+  const converted = convertPrecision(graph, conversion, reasonOf);
   onProgress(1, 'whole graph');
-  return {
-    title: 'FP32',
-    changed: [...nodes].map((node) => layerChange(node, 'computes in float32')),
-    skipped: touching.flatMap((node): LayerChange[] => {
-      const reason = reasonOf(node);
-      return reason === undefined ? [] : [layerChange(node, reason)];
-    }),
-    notes: touching.length === 0 ? ['The model has no float16 values.'] : [],
-  };
+  const isNothing = converted.changed.length + converted.skipped.length === 0;
+  return { title: 'FP32', ...converted, notes: isNothing ? ['The model has no float16 values.'] : [] };
 };

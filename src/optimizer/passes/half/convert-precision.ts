@@ -5,27 +5,19 @@
 import type { Node as NodeLiteral } from '../../../onnx-file/model.ts';
 import { int, makeNode, makeTensor, makeValueInfo, tensor } from '../../../onnx-file/model.ts';
 import { dataTypes } from '../../../onnx-file/schema.ts';
-import type { Constant } from '../../graph/constant.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/node.ts';
+import type { LayerChange, PassReport } from '../../pass.ts';
+import { layerChange } from '../linear/find-layers.ts';
+import type { ConvertedConstants } from './converted-constants.ts';
 
 export type Precision = 'float32' | 'float16';
-
-/** Where constants of the new type come from. */
-export interface ConvertedConstants {
-  /** Name of the initializer that holds the constant `value` in the new type, made on the first call. */
-  nameOf(value: string, constant: Constant): string;
-  /** Elements of the new type. */
-  convert(values: Float32Array): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
-}
 
 export interface Conversion {
   readonly from: Precision;
   readonly to: Precision;
   /** Inputs and inner values that are tensors of `from`; constants are not among them. */
   readonly values: ReadonlySet<string>;
-  /** Nodes that compute in `to` from now on. */
-  readonly nodes: ReadonlySet<Node>;
   readonly constants: ConvertedConstants;
   /** Inputs and outputs of the model stay what they are. */
   readonly keepIoTypes: boolean;
@@ -33,14 +25,27 @@ export interface Conversion {
   readonly keepsInput?: (node: Node, index: number) => boolean;
 }
 
-export function convertPrecision(graph: Graph, conversion: Conversion): void {
-  new Converter(graph, conversion).convert();
-}
-
-/** Whether the node takes or makes tensors of the type. */
-export function touchesPrecision(graph: Graph, node: Node, type: Precision, values: ReadonlySet<string>): boolean {
-  if (node.outputs.some((output) => values.has(output))) return true;
-  return node.inputs.some((input) => values.has(input) || graph.constantOf(input)?.datatype === type);
+/**
+ * @param reasonOf why a node stays in the old type; undefined: it is converted
+ * @returns which nodes were, and why the others that take or make such tensors were not; both are empty where there are none
+ */
+export function convertPrecision(
+  graph: Graph,
+  conversion: Conversion,
+  reasonOf: (node: Node) => string | undefined,
+): Pick<PassReport, 'changed' | 'skipped'> {
+  const { from, to, values } = conversion;
+  const touches = ({ inputs, outputs }: Node): boolean =>
+    outputs.some((output) => values.has(output)) ||
+    inputs.some((input) => values.has(input) || graph.constantOf(input)?.datatype === from);
+  const touching = graph.nodes.filter((node) => node.opType !== 'Constant' && touches(node));
+  const nodes = new Set(touching.filter((node) => reasonOf(node) === undefined));
+  const skipped = touching.flatMap((node): LayerChange[] => {
+    const reason = reasonOf(node);
+    return reason === undefined ? [] : [layerChange(node, reason)];
+  });
+  if (nodes.size > 0) new Converter(graph, conversion, nodes).convert();
+  return { changed: [...nodes].map((node) => layerChange(node, `computes in ${to}`)), skipped };
 }
 
 /** Without a name: those of nodes must be unique too, and the value's own is often its maker's. */
@@ -50,21 +55,24 @@ const cast = (from: string, to: string, type: Precision): NodeLiteral =>
 class Converter {
   readonly #graph: Graph;
   readonly #asked: Conversion;
+  /** Those that compute in the new type from now on. */
+  readonly #nodes: ReadonlySet<Node>;
   /** Values that the nodes make, by the name they had, with the name under which they have the new type. */
   readonly #converted = new Map<string, string>();
   /** The same values in the old type, where somebody needs them. */
   readonly #castBack = new Map<string, string>();
 
-  constructor(graph: Graph, conversion: Conversion) {
+  constructor(graph: Graph, conversion: Conversion, nodes: ReadonlySet<Node>) {
     this.#graph = graph;
     this.#asked = conversion;
+    this.#nodes = nodes;
   }
 
   convert(): void {
-    const { nodes, values, keepIoTypes } = this.#asked;
+    const { values, keepIoTypes } = this.#asked;
     const before = this.#graph.nodes;
     if (!keepIoTypes) this.#convertInputs();
-    for (const node of nodes) {
+    for (const node of this.#nodes) {
       this.#convertAttributes(node);
       for (const [index, output] of node.outputs.entries()) {
         if (values.has(output)) this.#convertOutput(node, index, output);
@@ -122,10 +130,10 @@ class Converter {
 
   /** Gives the node each of its inputs in the type it takes. */
   #connect(node: Node): void {
-    const { from, nodes, values, constants, keepsInput } = this.#asked;
+    const { from, values, constants, keepsInput } = this.#asked;
     for (const [index, input] of node.inputs.entries()) {
       if (input === '') continue;
-      const converts = nodes.has(node) && keepsInput?.(node, index) !== true;
+      const converts = this.#nodes.has(node) && keepsInput?.(node, index) !== true;
       const constant = this.#graph.constantOf(input);
       if (constant !== undefined) {
         if (converts && constant.datatype === from) {

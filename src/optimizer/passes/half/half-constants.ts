@@ -1,11 +1,7 @@
-/**
- * Float constants as float16. Called by float16.ts and float16-weights.ts, which share one store per run so that no constant is
- * converted twice. Counts what does not fit, for the report. Constants in other files are read when the model is written.
- */
+/** Float constants as float16. Called by float16.ts and float16-weights.ts. Counts what does not fit, for the report. */
 import { floatToHalf } from '../../../onnx-file/small-floats.ts';
-import type { Constant } from '../../graph/constant.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { ConvertedConstants } from './convert-precision.ts';
+import { ConvertedConstants } from './converted-constants.ts';
 
 const largestHalf = 65504;
 /** Half of it would round to zero. */
@@ -19,7 +15,7 @@ export interface HalfCounts {
 }
 
 /** Bit patterns; infinities and NaN stay what they are. */
-export function toHalves(values: Float32Array, counts: HalfCounts): Uint16Array<ArrayBuffer> {
+function toHalves(values: Float32Array, counts: HalfCounts): Uint16Array<ArrayBuffer> {
   const halves = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
     let value = values[i]!;
@@ -36,38 +32,20 @@ export function toHalves(values: Float32Array, counts: HalfCounts): Uint16Array<
   return halves;
 }
 
-export class HalfConstants implements ConvertedConstants {
+export class HalfConstants extends ConvertedConstants {
   readonly counts: HalfCounts = { clamped: 0, lifted: 0 };
-  readonly #graph: Graph;
-  readonly #names = new Map<string, string>();
 
   constructor(graph: Graph) {
-    this.#graph = graph;
-  }
-
-  get size(): number {
-    return this.#names.size;
+    super(graph, 'float16');
   }
 
   convert(values: Float32Array): Uint16Array<ArrayBuffer> {
     return toHalves(values, this.counts);
   }
 
-  nameOf(value: string, constant: Constant): string {
-    let name = this.#names.get(value);
-    if (name === undefined) {
-      name = this.#graph.freshName(`${value}_f16`);
-      this.#graph.addInitializer({ name, datatype: 'float16', dims: constant.dims, ...this.#data(constant) });
-      this.#names.set(value, name);
-    }
-    return name;
-  }
-
-  /** What is read later is not counted: nobody has looked at it yet. */
-  #data(constant: Constant): { raw: Uint8Array } | { read: () => Uint8Array } {
-    const convert = (counts: HalfCounts): Uint8Array => new Uint8Array(toHalves(constant.floats(), counts).buffer);
-    if (constant.storage !== 'external') return { raw: convert(this.counts) };
-    return { read: () => convert({ clamped: 0, lifted: 0 }) };
+  /** Not counted: nobody reads the report's notes again. */
+  protected convertLate(values: Float32Array): Uint16Array<ArrayBuffer> {
+    return toHalves(values, { clamped: 0, lifted: 0 });
   }
 
   /** Sentences for the report. */
