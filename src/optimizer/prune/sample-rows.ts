@@ -3,6 +3,7 @@
  * The same places are drawn from the input of a layer and from its output in another model. Called by the repair pass.
  */
 import type { Random } from '../../ports/clock.ts';
+import { paddingOf } from '../graph/padding.ts';
 import type { RepairLayer } from './repair-layer.ts';
 
 /** Places per data row, `count` of them, in a picture of `places`. */
@@ -83,23 +84,6 @@ export function sampleInputs(
   return rows;
 }
 
-/** Along a spatial axis, 2 or 3. */
-function paddingBefore(
-  node: RepairLayer['node'],
-  axis: number,
-  input: readonly number[],
-  output: readonly number[],
-  kernel: readonly number[],
-): number {
-  const automatic = node.text('auto_pad', 'NOTSET');
-  if (automatic === 'VALID') return 0;
-  if (automatic === 'NOTSET') return node.ints('pads', [0, 0, 0, 0])[axis - 2]!;
-  const [stride, dilation] = [node.ints('strides', [1, 1])[axis - 2]!, node.ints('dilations', [1, 1])[axis - 2]!];
-  const reach = (output[axis]! - 1) * stride + (kernel[axis - 2]! - 1) * dilation + 1;
-  const total = Math.max(0, reach - input[axis]!);
-  return automatic === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2);
-}
-
 type CopyPatch = (data: Float32Array, row: number, place: number, into: Float32Array, to: number) => void;
 
 /** Zero padding stays zero. */
@@ -112,7 +96,8 @@ function patchCopier(
   const [kernelHeight, kernelWidth] = kernel as [number, number];
   const [strideY, strideX] = node.ints('strides', [1, 1]) as [number, number];
   const [dilationY, dilationX] = node.ints('dilations', [1, 1]) as [number, number];
-  const [top, left] = [2, 3].map((axis) => paddingBefore(node, axis, shape, outputShape, kernel!)) as [number, number];
+  const [top] = paddingOf(node, 0, kernelHeight, height);
+  const [left] = paddingOf(node, 1, kernelWidth, width);
   const outputWidth = outputShape[3]!;
   return (data, row, place, into, to) => {
     const startY = Math.floor(place / outputWidth) * strideY - top;

@@ -1,5 +1,6 @@
 /** The sliding window of a Conv or pool with explicit paddings, whatever the node says it with. Called by their gradient rules. Pure. */
 import type { Node } from '../../graph/node.ts';
+import { paddingOf } from '../../graph/padding.ts';
 import type { StepBuilder } from '../step-builder.ts';
 
 export interface Window {
@@ -24,21 +25,7 @@ export function windowOf(step: StepBuilder, node: Node, kernel: readonly number[
     'dilations',
     kernel.map(() => 1),
   );
-  const pads = node.ints(
-    'pads',
-    [...kernel, ...kernel].map(() => 0),
-  );
-  const automatic = node.text('auto_pad', 'NOTSET');
-  if (automatic === 'NOTSET' || automatic === 'VALID') {
-    const explicit = automatic === 'VALID' ? pads.map(() => 0) : pads;
-    const rank = kernel.length;
-    return { kernel, strides, dilations, begins: explicit.slice(0, rank), ends: explicit.slice(rank), input, output };
-  }
-  const totals = kernel.map((size, axis) =>
-    Math.max(0, (output[axis]! - 1) * strides[axis]! + (size - 1) * dilations[axis]! + 1 - input[axis]!),
-  );
-  const low = totals.map((total) => Math.floor(total / 2));
-  const high = totals.map((total, axis) => total - low[axis]!);
-  const upper = automatic === 'SAME_UPPER';
-  return { kernel, strides, dilations, begins: upper ? low : high, ends: upper ? high : low, input, output };
+  const paddings = kernel.map((size, axis) => paddingOf(node, axis, size, input[axis]!));
+  const [begins, ends] = [paddings.map(([before]) => before), paddings.map(([, after]) => after)];
+  return { kernel, strides, dilations, begins, ends, input, output };
 }

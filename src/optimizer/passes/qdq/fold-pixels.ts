@@ -8,12 +8,8 @@
 import { ints, makeNode, makeTensor } from '../../../onnx-file/model.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/node.ts';
-import { isFixed } from './layers.ts';
-
-/** Wider ones have enough to do at each place. */
-const mostChannels = 4;
-/** Channels that the kernel takes at once. */
-const atOnce = 4;
+import { paddingOf } from '../../graph/padding.ts';
+import { channelsAtOnce, narrowConvolution } from './narrow-convolution.ts';
 
 /** How one axis of a convolution looks when `stride` of its places have become one. */
 interface FoldedAxis {
@@ -54,33 +50,27 @@ export function foldPixels(graph: Graph, layers: ReadonlySet<Node>): number {
 
 /** Undefined: it is no such convolution, or its input has no known size that the stride divides. */
 function planFold(graph: Graph, conv: Node): Fold | undefined {
-  if (conv.opType !== 'Conv' || conv.domain !== '' || conv.int('group', 1) !== 1) return undefined;
-  const [input = '', weightName = ''] = conv.inputs;
-  const weight = graph.constantOf(weightName);
-  if (weight?.datatype !== 'float32' || weight.dims.length !== 4 || graph.constantOf(input) !== undefined)
-    return undefined;
-  if (graph.consumersOf(weightName).length > 1 || isFixed(graph, weightName)) return undefined;
-  const [outputs, channels, kernelHeight, kernelWidth] = weight.dims as [number, number, number, number];
-  const [stride, otherStride] = conv.ints('strides') ?? [1, 1];
-  if (stride === undefined || stride < 2 || stride !== otherStride) return undefined;
-  if (channels > mostChannels || (stride * stride * channels) % atOnce !== 0) return undefined;
-  if ((conv.ints('dilations') ?? []).some((dilation) => dilation !== 1)) return undefined;
-  if (conv.text('auto_pad', 'NOTSET') !== 'NOTSET') return undefined;
-  const [, , rows, columns] = graph.typeOf(input)?.dims ?? [];
-  const [top = 0, left = 0, bottom = 0, right = 0] = conv.ints('pads') ?? [];
-  const height = foldAxis(rows, kernelHeight, top, bottom, stride);
-  const width = foldAxis(columns, kernelWidth, left, right, stride);
+  const narrow = narrowConvolution(graph, conv);
+  if (narrow === undefined) return undefined;
+  const { outputs, channels } = narrow;
+  const [stride = 1, otherStride] = conv.ints('strides', []);
+  if (stride < 2 || stride !== otherStride || (stride * stride * channels) % channelsAtOnce !== 0) return undefined;
+  if (conv.ints('dilations', []).some((dilation) => dilation !== 1)) return undefined;
+  const [, , rows, columns] = graph.typeOf(conv.inputs[0]!)?.dims ?? [];
+  const height = foldAxis(conv, 0, rows, narrow.height, stride);
+  const width = foldAxis(conv, 1, columns, narrow.width, stride);
   return height === undefined || width === undefined ? undefined : { stride, outputs, channels, height, width };
 }
 
 function foldAxis(
+  conv: Node,
+  axis: number,
   size: number | string | undefined,
   kernel: number,
-  before: number,
-  after: number,
   stride: number,
 ): FoldedAxis | undefined {
   if (typeof size !== 'number' || size <= 0 || size % stride !== 0 || kernel < 2) return undefined;
+  const [before, after] = paddingOf(conv, axis, kernel, size);
   const places = Math.floor((size + before + after - kernel) / stride) + 1;
   const padsBefore = Math.ceil(before / stride);
   const lead = padsBefore * stride - before;
@@ -145,6 +135,7 @@ function foldInput(graph: Graph, conv: Node, { stride, channels, height, width }
 
 function foldAttributes(conv: Node, { height, width }: Fold): void {
   const [[top, bottom], [left, right]] = [height.foldedPads, width.foldedPads];
+  conv.removeAttribute('auto_pad');
   conv.setAttribute('strides', ints([1, 1]));
   conv.setAttribute('kernel_shape', ints([height.foldedKernel, width.foldedKernel]));
   conv.setAttribute('pads', ints([top, left, bottom, right]));

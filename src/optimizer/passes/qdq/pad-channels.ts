@@ -6,9 +6,8 @@
 import { ints, makeNode, makeTensor } from '../../../onnx-file/model.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/node.ts';
-import { isFixed } from './layers.ts';
+import { channelsAtOnce, type NarrowConvolution, narrowConvolution } from './narrow-convolution.ts';
 
-const atOnce = 4;
 /** Of fewer places the padding costs as much as it saves. */
 const fewestPlaces = 9;
 
@@ -17,35 +16,29 @@ const fewestPlaces = 9;
  * @returns how many were given one. The graph is in topological order before and after.
  */
 export function padChannels(graph: Graph, layers: ReadonlySet<Node>): number {
-  const found = graph.nodes.filter((node) => layers.has(node) && isNarrow(graph, node));
-  for (const conv of found) pad(graph, conv);
-  return found.length;
+  let count = 0;
+  for (const conv of graph.nodes.filter((node) => layers.has(node))) {
+    const narrow = narrowConvolution(graph, conv);
+    if (narrow === undefined || narrow.channels === channelsAtOnce) continue;
+    if (narrow.height * narrow.width < fewestPlaces) continue;
+    pad(graph, conv, narrow);
+    count++;
+  }
+  return count;
 }
 
-function isNarrow(graph: Graph, conv: Node): boolean {
-  if (conv.opType !== 'Conv' || conv.domain !== '' || conv.int('group', 1) !== 1) return false;
-  const [input = '', weightName = ''] = conv.inputs;
-  const weight = graph.constantOf(weightName);
-  if (weight?.datatype !== 'float32' || weight.dims.length !== 4 || graph.constantOf(input) !== undefined) return false;
-  if (graph.consumersOf(weightName).length > 1 || isFixed(graph, weightName)) return false;
-  const [, channels, height, width] = weight.dims as [number, number, number, number];
-  return channels < atOnce && height * width >= fewestPlaces;
-}
-
-function pad(graph: Graph, conv: Node): void {
-  const [input = '', weightName = ''] = conv.inputs;
-  const weight = graph.constantOf(weightName)!;
-  const [outputs, channels, height, width] = weight.dims as [number, number, number, number];
+function pad(graph: Graph, conv: Node, { weight, outputs, channels, height, width }: NarrowConvolution): void {
+  const input = conv.inputs[0]!;
   const padded = graph.freshName(`${input}_padded`);
-  graph.insertBefore(conv, padNode(graph, input, padded, atOnce - channels));
+  graph.insertBefore(conv, padNode(graph, input, padded, channelsAtOnce - channels));
   graph.replaceInput(conv, 0, padded);
   const values = weight.floats();
-  const wider = new Float32Array(outputs * atOnce * height * width);
-  const [from, to] = [channels * height * width, atOnce * height * width];
+  const wider = new Float32Array(outputs * channelsAtOnce * height * width);
+  const [from, to] = [channels * height * width, channelsAtOnce * height * width];
   for (let output = 0; output < outputs; output++) {
     wider.set(values.subarray(output * from, (output + 1) * from), output * to);
   }
-  graph.setInitializer(makeTensor(weightName, 'float32', [outputs, atOnce, height, width], wider));
+  graph.setInitializer(makeTensor(weight.name, 'float32', [outputs, channelsAtOnce, height, width], wider));
 }
 
 /** Up to opset 10 the amounts are an attribute. */
