@@ -59,7 +59,8 @@ export async function takeOver(
 }
 
 /**
- * Makes the variant of a task that was not to register it the next version after all. Asked again it changes nothing.
+ * Makes the variant of a task that was not to register it the next version after all. Asked again while that one is the newest, it changes
+ * nothing.
  * @param folder of the task
  * @throws INVALID_INPUT where there is nothing to register, MODEL_NOT_FOUND, UNSUPPORTED when the repository cannot be written
  */
