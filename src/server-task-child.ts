@@ -65,6 +65,8 @@ interface Outcome {
 
 const outcomeName = 'outcome.json';
 const lockRetryMs = 100;
+/** At low priority on a busy server, everything takes many times as long. */
+const patience = 10;
 /** Held until the process ends: what nothing refers to would be collected, and its lock with it. */
 const held: (() => void)[] = [];
 
@@ -94,7 +96,7 @@ async function earlierOutcome({ folder }: OptimizeJob): Promise<Outcome | undefi
 async function findOutcome(job: OptimizeJob, { onProgress, signal }: TaskTools): Promise<Outcome> {
   await mkdir(tmpdir(), { recursive: true });
   const tell = (share: number, what: string) => onProgress({ share, what });
-  const { result, chosenPath } = await runOptimize(optionsOf(job), { onProgress: tell, signal });
+  const { result, chosenPath } = await runOptimize(optionsOf(job), { onProgress: tell, signal, patience });
   signal.throwIfAborted();
   const shown = withoutPaths({ ...result, model: `${job.model}, version ${job.version}` }, job);
   await replaceFile(job.folder, taskFiles.report, renderReport(shown));

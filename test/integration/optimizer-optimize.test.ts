@@ -180,6 +180,14 @@ describe('hotpath optimize', () => {
     assert.equal(existsSync(join(out, 'net', '1', 'model.onnx')), true);
   });
 
+  it('gives a model up that takes too long, by the patience it was given', async () => {
+    const hurried = runOptimize(
+      { modelPath, outFolder: join(folder, 'hurried'), data: { path: dataPath }, recipes: ['dynamic-int8'] },
+      { onProgress: () => {}, patience: 1e-6 },
+    );
+    await assert.rejects(hurried, { code: 'MODEL_FAILED', message: /did not end within|took longer than/ });
+  });
+
   it('reports a pass that fails, or kills the runtime, and goes on with the others', async () => {
     const { result } = await runOptimize(
       {
