@@ -2,9 +2,9 @@
  * Runs a supervisor for `hotpath serve`: settles the ports, wires the signals, waits for the end. Called by serve.ts.
  * SIGTERM and SIGINT drain, a second SIGINT kills, SIGHUP swaps every process one after the other.
  */
-import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { LoadedConfig } from '../config/load.ts';
+import { freePort } from './free-port.ts';
 import { drainLimitMs } from './serve-process.ts';
 import type { ServerUrls } from './server-contract.ts';
 import { Supervisor } from './supervisor.ts';
@@ -16,14 +16,6 @@ export interface SuperviseHooks {
 
 /** A process that has closed everything still needs a moment to exit before it counts as stuck. */
 const exitMarginMs = 1000;
-
-async function freePort(host: string): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => probe.once('error', reject).listen(0, host, resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 /** Port 0 is settled here, once: a replacement must come up where the dead one was. The last flag wins. */
 async function fixedPorts({ config }: LoadedConfig): Promise<string[]> {

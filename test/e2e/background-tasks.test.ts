@@ -6,7 +6,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../integration/support/redis-server.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 import { fixture, withoutFixtures } from './support/fixtures.ts';
 import { get, modelFolder, post, serve } from './support/serve.ts';
 import { startServerProcess } from './support/server-process.ts';

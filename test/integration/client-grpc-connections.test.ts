@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { freePort } from '../../src/cli/free-port.ts';
 import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { clientOf, demo } from './support/client-grpc.ts';
 import { startGrpc, type TestServer } from './support/grpc-harness.ts';
@@ -62,7 +63,7 @@ describe('the gRPC client', () => {
   });
 
   it('says that nobody answers, and what answered when it is no gRPC server', async (test) => {
-    const lost = clientOf(test, await closedAddress());
+    const lost = clientOf(test, `127.0.0.1:${await freePort()}`);
     await assert.rejects(lost.infer('demo', demo), { code: 'CONNECTION_FAILED', message: /ECONNREFUSED/ });
     assert.equal(await lost.live(), false);
     const address = await serveHttp2(test, (http2) => {
@@ -156,12 +157,4 @@ async function startRelay(test: TestContext, port: number, mute = false) {
     listener.close();
   });
   return relay;
-}
-
-async function closedAddress(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${port}`;
 }

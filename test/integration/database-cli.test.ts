@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../src/adapters/system-clock.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
 import { createStyle } from '../../src/cli/terminal.ts';
 import { openDatabase } from '../../src/server-database.ts';
@@ -14,7 +15,6 @@ import {
   withoutPostgres,
 } from './support/postgres-server.ts';
 import { prediction, silentLogger } from './support/predictions.ts';
-import { freePort } from './support/redis-server.ts';
 
 const dayMs = 86_400_000;
 const folder = mkdtempSync(join(tmpdir(), 'hotpath-db-cli-'));

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import type { RedisLink } from '../../src/adapters/redis/open-redis.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 import type { Invalidation } from '../../src/ports/cache-store.ts';
 import { connected, linkTo } from './support/redis-link.ts';
-import { freePort, type RedisServer, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { type RedisServer, startRedisServer, withoutRedis } from './support/redis-server.ts';
 import { until } from './support/until.ts';
 
 const skip = withoutRedis();

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { promisify } from 'node:util';
+import { freePort } from '../../src/cli/free-port.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { textEntry } from './support/cache-store-contract.ts';
 import { makeCertificate, withoutOpenssl } from './support/certificate.ts';
 import { connected, linkTo } from './support/redis-link.ts';
-import { freePort, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { startRedisServer, withoutRedis } from './support/redis-server.ts';
 import { until } from './support/until.ts';
 
 const skip = withoutRedis();

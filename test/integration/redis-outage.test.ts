@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisLink } from '../../src/adapters/redis/open-redis.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 import { HotpathError } from '../../src/core/errors.ts';
 import { textEntry } from './support/cache-store-contract.ts';
 import { connected, linkTo } from './support/redis-link.ts';
-import { freePort, startRedisServer, withoutRedis } from './support/redis-server.ts';
+import { startRedisServer, withoutRedis } from './support/redis-server.ts';
 import { until } from './support/until.ts';
 
 const skip = withoutRedis();

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { freePort } from '../../src/cli/free-port.ts';
 import { SimulatedClock } from '../../src/core/simulated-clock.ts';
 import type { EngineModel } from '../../src/ports/engine.ts';
 import { modelFolder, serve, type TestServer as WholeServer } from '../e2e/support/serve.ts';
 import { identityModel, startGrpc, type TestServer } from './support/grpc-harness.ts';
-import { badServer, deadPort, limits, matrix, remote, remoteSpec } from './support/remote-harness.ts';
+import { badServer, limits, matrix, remote, remoteSpec } from './support/remote-harness.ts';
 import { until } from './support/until.ts';
 
 const answer = [
@@ -106,7 +107,7 @@ describe('an upstream model', () => {
 
       it('goes to another address when one refuses connections, and soon leaves that one alone', async () => {
         const scheme = protocol === 'gRPC' ? 'grpc' : 'http';
-        const dead = `${scheme}://127.0.0.1:${await deadPort()}`;
+        const dead = `${scheme}://127.0.0.1:${await freePort()}`;
         await using setup = remote({ addresses: [dead, addressOf()], balance: 'round-robin' });
         const model = await setup.load();
         for (let round = 0; round < 10; round++) await ask(model, 2);
@@ -130,7 +131,7 @@ describe('an upstream model', () => {
 
       it('says that the model is not ready when nobody answers, at load and later', async () => {
         const scheme = protocol === 'gRPC' ? 'grpc' : 'http';
-        await using nobody = remote({ addresses: [`${scheme}://127.0.0.1:${await deadPort()}`] });
+        await using nobody = remote({ addresses: [`${scheme}://127.0.0.1:${await freePort()}`] });
         await assert.rejects(nobody.load(), { code: 'MODEL_NOT_READY', message: /ECONNREFUSED/ });
         await using unknown = remote({ addresses: [addressOf()], model: 'nope' });
         await assert.rejects(unknown.load(), { code: 'MODEL_NOT_READY', message: /There is no model "nope"/ });

@@ -9,7 +9,8 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { accepts, freePort } from './redis-server.ts';
+import { freePort } from '../../../src/cli/free-port.ts';
+import { accepts } from './redis-server.ts';
 
 const versions = '/usr/lib/postgresql';
 /** Must never be seen in a message. */

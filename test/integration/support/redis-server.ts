@@ -5,10 +5,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../../src/cli/free-port.ts';
 
 /** Why tests with Redis are skipped; false where it is there. @throws when HOTPATH_TEST_REQUIRE_SERVICES=1 and it is not. */
 export function withoutRedis(): string | false {
@@ -73,15 +74,6 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     stop,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function launch(port: number, folder: string, { password, tls }: RedisServerOptions): Promise<ChildProcess> {

@@ -90,13 +90,3 @@ export async function badServer(behaviour: 'reset' | 'silent'): Promise<BadServe
   };
   return bad;
 }
-
-/** A port on which nobody listens. */
-export async function deadPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
