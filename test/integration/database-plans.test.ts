@@ -15,6 +15,7 @@ import { systemClock } from '../../src/adapters/system-clock.ts';
 import { openDatabase } from '../../src/server-database.ts';
 import { type PostgresServer, startPostgresServer, withoutPostgres } from './support/postgres-server.ts';
 import { prediction, silentLogger } from './support/predictions.ts';
+import { until } from './support/until.ts';
 
 const rows = 200_000;
 const days = 4;
@@ -117,7 +118,14 @@ describe('PostgreSQL at 200,000 predictions', { skip: withoutPostgres() }, () =>
     await fill(server.url);
     client = new pg.Client(server.url);
     await client.connect();
-    await client.query('VACUUM (ANALYZE) predictions');
+    // While anybody has an older snapshot, the server's own vacuum for one, pages stay that an index alone cannot answer for.
+    await until(async () => {
+      await client.query('VACUUM (ANALYZE) predictions');
+      const pages = await client.query<{ hidden: number }>(
+        "SELECT sum(relpages - relallvisible)::int AS hidden FROM pg_class WHERE relkind = 'r' AND relname LIKE 'predictions%'",
+      );
+      return pages.rows[0]!.hidden === 0;
+    }, 60_000);
     const sizes = await client.query<{ name: string }>(
       "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relname LIKE 'predictions%' AND reltuples > 0",
     );
