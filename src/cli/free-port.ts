@@ -9,7 +9,10 @@ import { createServer } from 'node:net';
 const [lowest, highest] = [10_000, 32_767];
 const mostTries = 100;
 
-/** @throws EADDRINUSE when none is found, and what binding to the host throws */
+/**
+ * @param host @default the loopback address
+ * @throws EADDRINUSE when none is found, and what binding to the host throws
+ */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (let left = mostTries; ; left--) {
     const port = randomInt(lowest, highest + 1);

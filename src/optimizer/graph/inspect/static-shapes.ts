@@ -4,6 +4,7 @@
  */
 import type { Graph } from '../graph.ts';
 import type { Node } from '../node.ts';
+import { paddingOf } from '../padding.ts';
 import { arrangedShape } from './static-arranging.ts';
 
 export type Shape = readonly number[];
@@ -101,8 +102,6 @@ function broadcastShapes(shapes: readonly (Shape | undefined)[]): Shape | undefi
 }
 
 function slide(node: Node, sizes: readonly number[], kernel: readonly number[]): number[] {
-  const rank = sizes.length;
-  const pads = node.ints('pads', Array<number>(2 * rank).fill(0));
   const auto = node.text('auto_pad', 'NOTSET');
   const strides = node.ints(
     'strides',
@@ -115,8 +114,8 @@ function slide(node: Node, sizes: readonly number[], kernel: readonly number[]):
   const round = node.int('ceil_mode', 0) === 1 ? Math.ceil : Math.floor;
   return sizes.map((size, axis) => {
     if (auto.startsWith('SAME')) return Math.ceil(size / strides[axis]!);
-    const padded = auto === 'VALID' ? size : size + pads[axis]! + pads[axis + rank]!;
-    return round((padded - dilations[axis]! * (kernel[axis]! - 1) - 1) / strides[axis]!) + 1;
+    const [before, after] = paddingOf(node, axis, kernel[axis]!, size);
+    return round((size + before + after - dilations[axis]! * (kernel[axis]! - 1) - 1) / strides[axis]!) + 1;
   });
 }
 

@@ -9,9 +9,7 @@ import type { Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/node.ts';
 import type { LayerChange, PassReport } from '../../pass.ts';
 import { layerChange } from '../linear/find-layers.ts';
-import type { ConvertedConstants } from './converted-constants.ts';
-
-export type Precision = 'float32' | 'float16';
+import type { ConvertedConstants, Precision } from './converted-constants.ts';
 
 export interface Conversion {
   readonly from: Precision;

@@ -4,7 +4,10 @@
  */
 import type { Constant } from '../../graph/constant.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { Precision } from './convert-precision.ts';
+
+export type Precision = 'float32' | 'float16';
+
+type Elements = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
 export abstract class ConvertedConstants {
   readonly #graph: Graph;
@@ -17,10 +20,12 @@ export abstract class ConvertedConstants {
   }
 
   /** Elements of the new type. */
-  abstract convert(values: Float32Array): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+  abstract convert(values: Float32Array): Elements;
 
   /** The same while the model is written: too late for anything to be said of it. */
-  protected abstract convertLate(values: Float32Array): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+  protected convertLate(values: Float32Array): Elements {
+    return this.convert(values);
+  }
 
   /** Name of the initializer that holds the constant `value` in the new type, made on the first call. */
   nameOf(value: string, constant: Constant): string {
@@ -38,6 +43,6 @@ export abstract class ConvertedConstants {
   }
 }
 
-function bytesOf({ buffer }: Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+function bytesOf({ buffer }: Elements): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer);
 }

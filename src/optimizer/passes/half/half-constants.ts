@@ -44,7 +44,7 @@ export class HalfConstants extends ConvertedConstants {
   }
 
   /** Not counted: nobody reads the report's notes again. */
-  protected convertLate(values: Float32Array): Uint16Array<ArrayBuffer> {
+  protected override convertLate(values: Float32Array): Uint16Array<ArrayBuffer> {
     return toHalves(values, { clamped: 0, lifted: 0 });
   }
 

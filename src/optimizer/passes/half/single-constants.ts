@@ -10,8 +10,4 @@ export class SingleConstants extends ConvertedConstants {
   convert(values: Float32Array): Float32Array<ArrayBuffer> {
     return new Float32Array(values);
   }
-
-  protected convertLate(values: Float32Array): Float32Array<ArrayBuffer> {
-    return this.convert(values);
-  }
 }

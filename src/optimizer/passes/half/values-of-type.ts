@@ -6,7 +6,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { withOutputs } from '../../graph/infer-shapes.ts';
 import { openGraph } from '../../graph/open-graph.ts';
 import type { ModelRunner } from '../../pass.ts';
-import type { Precision } from './convert-precision.ts';
+import type { Precision } from './converted-constants.ts';
 
 const makesSequence = /^(Sequence(Construct|Empty|Insert|Erase|Map)|SplitToSequence|Optional)$/;
 

@@ -9,7 +9,7 @@ import { ints, makeNode, makeTensor } from '../../../onnx-file/model.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/node.ts';
 import { paddingOf } from '../../graph/padding.ts';
-import { channelsAtOnce, narrowConvolution } from './narrow-convolution.ts';
+import { channelsAtOnce, type NarrowConvolution, narrowConvolution } from './narrow-convolution.ts';
 
 /** How one axis of a convolution looks when `stride` of its places have become one. */
 interface FoldedAxis {
@@ -23,10 +23,8 @@ interface FoldedAxis {
   readonly foldedPads: readonly [before: number, after: number];
 }
 
-interface Fold {
+interface Fold extends Pick<NarrowConvolution, 'weight' | 'outputs' | 'channels'> {
   readonly stride: number;
-  readonly outputs: number;
-  readonly channels: number;
   readonly height: FoldedAxis;
   readonly width: FoldedAxis;
 }
@@ -40,7 +38,7 @@ export function foldPixels(graph: Graph, layers: ReadonlySet<Node>): number {
   for (const conv of graph.nodes.filter((node) => layers.has(node))) {
     const fold = planFold(graph, conv);
     if (fold === undefined) continue;
-    foldWeights(graph, conv.inputs[1]!, fold);
+    foldWeights(graph, fold);
     foldInput(graph, conv, fold);
     foldAttributes(conv, fold);
     count++;
@@ -52,14 +50,15 @@ export function foldPixels(graph: Graph, layers: ReadonlySet<Node>): number {
 function planFold(graph: Graph, conv: Node): Fold | undefined {
   const narrow = narrowConvolution(graph, conv);
   if (narrow === undefined) return undefined;
-  const { outputs, channels } = narrow;
+  const { weight, outputs, channels } = narrow;
   const [stride = 1, otherStride] = conv.ints('strides', []);
   if (stride < 2 || stride !== otherStride || (stride * stride * channels) % channelsAtOnce !== 0) return undefined;
   if (conv.ints('dilations', []).some((dilation) => dilation !== 1)) return undefined;
   const [, , rows, columns] = graph.typeOf(conv.inputs[0]!)?.dims ?? [];
   const height = foldAxis(conv, 0, rows, narrow.height, stride);
   const width = foldAxis(conv, 1, columns, narrow.width, stride);
-  return height === undefined || width === undefined ? undefined : { stride, outputs, channels, height, width };
+  if (height === undefined || width === undefined) return undefined;
+  return { weight, outputs, channels, stride, height, width };
 }
 
 function foldAxis(
@@ -81,8 +80,8 @@ function foldAxis(
 }
 
 /** Channels of a folded place, from slow to fast: column within the square, channel, row within the square. See foldInput for why. */
-function foldWeights(graph: Graph, name: string, { stride, outputs, channels, height, width }: Fold): void {
-  const values = graph.constantOf(name)!.floats();
+function foldWeights(graph: Graph, { weight, outputs, channels, stride, height, width }: Fold): void {
+  const values = weight.floats();
   const dims = [outputs, stride * stride * channels, height.foldedKernel, width.foldedKernel] as const;
   const folded = new Float32Array(dims[0] * dims[1] * dims[2] * dims[3]);
   let at = 0;
@@ -97,7 +96,7 @@ function foldWeights(graph: Graph, name: string, { stride, outputs, channels, he
       }
     }
   }
-  graph.setInitializer(makeTensor(name, 'float32', dims, folded));
+  graph.setInitializer(makeTensor(weight.name, 'float32', dims, folded));
 }
 
 /**
